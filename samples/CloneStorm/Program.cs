@@ -1,0 +1,3 @@
+using SharedPageCache.Samples.CloneStorm;
+
+return Storm.Run(args);

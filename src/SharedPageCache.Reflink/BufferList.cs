@@ -1,0 +1,39 @@
+namespace SharedPageCache.Reflink;
+
+/// <summary>A list of buffers seen as one run of bytes.</summary>
+internal static class BufferList
+{
+    /// <summary>The sum of the lengths.</summary>
+    public static int TotalLength(this IReadOnlyList<Memory<byte>> buffers)
+    {
+        var total = 0;
+        for (var i = 0; i < buffers.Count; i++)
+        {
+            total = checked(total + buffers[i].Length);
+        }
+
+        return total;
+    }
+
+    /// <summary>Zeroes all bytes from a position on.</summary>
+    public static void ClearFrom(this IReadOnlyList<Memory<byte>> buffers, int position)
+    {
+        for (var i = 0; i < buffers.Count; i++)
+        {
+            var buffer = buffers[i].Span;
+            buffer[Math.Min(position, buffer.Length)..].Clear();
+            position = Math.Max(0, position - buffer.Length);
+        }
+    }
+
+    /// <summary>Copies bytes into the buffers, from the first on.</summary>
+    public static void CopyFrom(this IReadOnlyList<Memory<byte>> buffers, ReadOnlySpan<byte> source)
+    {
+        for (var i = 0; i < buffers.Count && source.Length > 0; i++)
+        {
+            var part = Math.Min(source.Length, buffers[i].Length);
+            source[..part].CopyTo(buffers[i].Span);
+            source = source[part..];
+        }
+    }
+}

@@ -1,0 +1,44 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace SharedPageCache.Reflink.Native;
+
+/// <summary>Native memory that is aligned for unbuffered reads; a stand-in for buffers that are not.</summary>
+internal sealed unsafe class AlignedMemory : MemoryManager<byte>
+{
+    private readonly int _length;
+    private void* _memory;
+
+    public AlignedMemory(int length, int alignment)
+    {
+        _length = length;
+        _memory = NativeMemory.AlignedAlloc((nuint)length, (nuint)alignment);
+    }
+
+    /// <summary>Whether a file system may read into a buffer as it is: address and length are multiples.</summary>
+    public static bool IsAligned(ReadOnlySpan<byte> buffer, int alignment)
+    {
+        // Only the number is used, and the cache's frames do not move.
+        var address = (nuint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(buffer));
+        return ((address | (nuint)buffer.Length) & (nuint)(alignment - 1)) == 0;
+    }
+
+    public override Span<byte> GetSpan()
+    {
+        ObjectDisposedException.ThrowIf(_memory is null, this);
+        return new Span<byte>(_memory, _length);
+    }
+
+    public override MemoryHandle Pin(int elementIndex = 0) => new((byte*)_memory + elementIndex, pinnable: this);
+
+    public override void Unpin()
+    {
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        NativeMemory.AlignedFree(_memory);
+        _memory = null;
+    }
+}

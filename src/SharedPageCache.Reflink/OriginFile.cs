@@ -1,0 +1,42 @@
+using Microsoft.Win32.SafeHandles;
+using SharedPageCache.Reflink.Native;
+
+namespace SharedPageCache.Reflink;
+
+/// <summary>A file that was just opened: its descriptor and what does not change about it.</summary>
+/// <param name="Path">The full path.</param>
+/// <param name="Handle">The descriptor, set to unbuffered reads.</param>
+/// <param name="Key">Which inode it is.</param>
+/// <param name="FileSystem">Where it lies.</param>
+/// <param name="MemoryAlignment">How buffers must be aligned, or 0 if the file system does not say.</param>
+internal sealed record OriginFile(
+    string Path, SafeFileHandle Handle, FileKey Key, FileSystemStatus FileSystem, int MemoryAlignment)
+{
+    /// <summary>Opens a file and looks where it lies.</summary>
+    /// <exception cref="NotSupportedException">It is not a regular file, or lies neither on XFS nor on btrfs.</exception>
+    /// <exception cref="IOException">It cannot be opened, or the file system failed.</exception>
+    /// <exception cref="UnauthorizedAccessException">No permission.</exception>
+    public static OriginFile Open(string path)
+    {
+        var fullPath = System.IO.Path.GetFullPath(path);
+        if (FileStatus.IsSpecial(fullPath))
+        {
+            throw new NotSupportedException($"'{fullPath}' is not a regular file.");
+        }
+
+        var handle = DirectFile.Open(fullPath);
+        try
+        {
+            var status = FileStatus.Of(handle, fullPath);
+            var fileSystem = FileSystemStatus.Of(handle, fullPath, status.Device);
+            DirectFile.LeaveOutKernelCache(handle, fullPath);
+            var key = new FileKey(status.Device, status.Inode, FileSystemStatus.GenerationOf(handle));
+            return new OriginFile(fullPath, handle, key, fileSystem, status.DirectMemoryAlignment);
+        }
+        catch
+        {
+            handle.Dispose();
+            throw;
+        }
+    }
+}

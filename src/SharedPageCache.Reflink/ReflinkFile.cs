@@ -1,0 +1,311 @@
+using System.Buffers;
+using Microsoft.Win32.SafeHandles;
+using SharedPageCache.Reflink.Native;
+
+namespace SharedPageCache.Reflink;
+
+/// <summary>
+/// An open inode as the cache's engine: its descriptor, the extents it had when it was last asked, and what has become of
+/// it since. All handles of one inode share one.
+/// </summary>
+/// <remarks>
+/// <para><b>States.</b></para>
+/// <code>
+///                 another file shows "its" blocks
+///   +---------+   and its FIEMAP has changed       +-------+
+///   | current | ---------------------------------> | moved |   answers nothing, serves no load;
+///   +---------+ &lt;--------------------------------- +-------+   the next question asks FIEMAP again
+///     |     |            asked again                 |   |
+///     |     +---- the stamp differs ----> +---------+    |
+///     |                                   | changed | &lt;--+      refused for good; never a witness
+///     |                                   +---------+
+///     +--- last handle disposed --------> closed &lt;-- from any state
+/// </code>
+/// <para>
+/// Each step advances <see cref="Sequence"/> after the new state can be seen and before any block is discarded or handed
+/// to another: an answer or a load that was made in the old state is thrown away by the cache.
+/// </para>
+/// </remarks>
+internal sealed class ReflinkFile : IExtentMap
+{
+    private readonly SafeFileHandle _handle;
+    private readonly ReflinkChangeCheck _check;
+    private readonly int _memoryAlignment;
+    private FileSnapshot _snapshot;
+    private Finding? _finding;
+    private long _sequence;
+    private volatile bool _isMoved;
+    private volatile bool _isClosed;
+
+    public ReflinkFile(
+        ReflinkVolume volume, OriginFile origin, FileSnapshot snapshot, FileId id, SecurityDomain domain, ReflinkChangeCheck check)
+    {
+        Volume = volume;
+        _handle = origin.Handle;
+        _check = check;
+        _memoryAlignment = origin.MemoryAlignment == 0 ? volume.BlockSize : origin.MemoryAlignment;
+        _snapshot = snapshot;
+        Path = origin.Path;
+        Key = origin.Key;
+        Id = id;
+        Domain = domain;
+    }
+
+    public string Path { get; }
+
+    public ReflinkVolume Volume { get; }
+
+    public FileKey Key { get; }
+
+    /// <summary>The id in the cache; none while an older, changed opening of the same inode holds it.</summary>
+    public FileId Id { get; }
+
+    public SecurityDomain Domain { get; }
+
+    public FileSnapshot Snapshot => Volatile.Read(ref _snapshot);
+
+    public ExtentTable Table => Snapshot.Table;
+
+    /// <inheritdoc/>
+    public long Sequence => Interlocked.Read(ref _sequence);
+
+    /// <summary>Whether the snapshot is believed: what may vouch for blocks and serve loads.</summary>
+    public bool IsCurrent => !_isClosed && !_isMoved && Volatile.Read(ref _finding) is null;
+
+    public bool IsMoved => _isMoved;
+
+    /// <summary>The open handles. Guarded by the volume's lock.</summary>
+    public List<ReflinkedFile> Handles { get; } = [];
+
+    /// <summary>How many openings are under way or done. Guarded by the volume's lock.</summary>
+    public int Openings { get; set; } = 1;
+
+    /// <inheritdoc/>
+    public ValueTask GetExtentsAsync(
+        long offset, long length, IBufferWriter<Extent> destination, CancellationToken cancellationToken)
+    {
+        ThrowIfRefused();
+        CheckStamp();
+        if (_isMoved)
+        {
+            Volume.Refresh(this);
+        }
+
+        Table.CopyTo(offset, length, destination);
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>
+    /// Reads a range of the file around the kernel's page cache and makes sure that it was still the file of the snapshot.
+    /// </summary>
+    /// <param name="run">The blocks that the range is believed to lie in, or none.</param>
+    /// <param name="offset">First byte in the file, a multiple of the block size.</param>
+    /// <param name="buffers">Where the bytes go; their lengths add up to a multiple of the block size.</param>
+    /// <param name="blocking">Whether to block the calling thread.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>The number of bytes read; bytes past the end of the file read zero.</returns>
+    /// <exception cref="ReflinkFileChangedException">The file, or the place of the range, has changed.</exception>
+    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
+    public async ValueTask<int> ReadAsync(
+        BlockRun run, long offset, IReadOnlyList<Memory<byte>> buffers, bool blocking, CancellationToken cancellationToken)
+    {
+        ThrowIfRefused();
+        ThrowIfElsewhere(run, offset);
+        var table = Table;
+        var reader = new DirectReader(_handle, _memoryAlignment);
+        var read = blocking
+            ? reader.Read(buffers, offset)
+            : await reader.ReadAsync(buffers, offset, cancellationToken).ConfigureAwait(false);
+        var length = buffers.TotalLength();
+        DropKernelCopies(table, run, offset, length);
+
+        // In this order: whatever changed before the bytes were read is seen by one of the three.
+        CheckStamp();
+        ThrowIfRefused();
+        ThrowIfElsewhere(run, offset);
+        if (read < length && offset + read >= table.Length)
+        {
+            buffers.ClearFrom(read);
+            return length;
+        }
+
+        // A short read in the middle is cut to whole blocks, so that the rest begins at one.
+        return read & -Volume.BlockSize;
+    }
+
+    /// <summary>What FIEMAP says of the file at this moment.</summary>
+    public List<PhysicalExtent> QueryExtents(long offset, long length, bool sync) =>
+        ExtentQuery.Read(_handle, Path, offset, length, sync);
+
+    /// <summary>Takes a new snapshot of the file.</summary>
+    /// <exception cref="ReflinkFileChangedException">The stamp has changed since the current one.</exception>
+    public FileSnapshot TakeSnapshot()
+    {
+        ThrowIfRefused();
+        CheckStamp();
+        var fresh = FileSnapshot.Take(_handle, Path, Volume.BlockSize);
+        CheckStamp();
+        return fresh;
+    }
+
+    /// <summary>
+    /// Whether the file shows runs of the volume at this moment, as its snapshot says: what makes it their witness. Under
+    /// the volume's lock.
+    /// </summary>
+    /// <param name="runs">Runs that the snapshot shows.</param>
+    public bool VouchesFor(IReadOnlyList<BlockRun> runs)
+    {
+        if (!IsCurrent)
+        {
+            return false;
+        }
+
+        try
+        {
+            CheckStamp();
+            var parts = PartsOf(runs);
+            var from = parts.Min(static part => part.FileOffset);
+            var to = parts.Max(static part => part.FileOffset + part.Length);
+            var raw = QueryExtents(from, to - from, sync: false);
+            var fresh = ExtentTable.From(raw, Table.Length, Volume.BlockSize);
+            foreach (var part in parts)
+            {
+                if (!fresh.Shows(part.FileOffset, new BlockRun(part.PhysicalOffset, part.Length)))
+                {
+                    MarkMoved();
+                    return false;
+                }
+            }
+
+            CheckStamp();
+            return true;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            // A file that cannot be asked vouches for nothing; who reads it meets the error itself.
+            return false;
+        }
+    }
+
+    /// <summary>Puts a new snapshot in place: the file is current again. Under the volume's lock.</summary>
+    public void Replace(FileSnapshot snapshot)
+    {
+        Volatile.Write(ref _snapshot, snapshot);
+        _isMoved = false;
+        Interlocked.Increment(ref _sequence);
+    }
+
+    /// <summary>The snapshot's extents are not believed any more. Under the volume's lock.</summary>
+    public void MarkMoved()
+    {
+        _isMoved = true;
+        Interlocked.Increment(ref _sequence);
+    }
+
+    /// <summary>The last handle has gone: no answer and no load begins any more. Under the volume's lock.</summary>
+    public void MarkClosed()
+    {
+        _isClosed = true;
+        Interlocked.Increment(ref _sequence);
+    }
+
+    /// <summary>Closes the descriptor once the reads under way have returned.</summary>
+    public void CloseDescriptor() => _handle.Dispose();
+
+    /// <summary>Compares the stamp of a fresh look with the snapshot's.</summary>
+    /// <returns>Whether it is the same content.</returns>
+    public bool Accepts(FileStamp fresh)
+    {
+        var snapshot = Snapshot;
+        if (fresh == snapshot.Stamp)
+        {
+            return true;
+        }
+
+        var changes = snapshot.Stamp.ChangesTo(fresh, _check);
+        if (changes == ReflinkChanges.None)
+        {
+            Interlocked.CompareExchange(ref _snapshot, snapshot with { Stamp = fresh }, snapshot);
+            return true;
+        }
+
+        if (Interlocked.CompareExchange(
+            ref _finding, new Finding(changes, snapshot.Stamp.DescribeChangesTo(fresh)), null) is null)
+        {
+            Interlocked.Increment(ref _sequence);
+            ReflinkVolume.InvalidateLater(this);
+        }
+
+        return false;
+    }
+
+    /// <summary>Refuses the file if it was found changed or is closed.</summary>
+    public void ThrowIfRefused()
+    {
+        ObjectDisposedException.ThrowIf(_isClosed, typeof(ReflinkedFile));
+        if (Volatile.Read(ref _finding) is { } finding)
+        {
+            throw new ReflinkFileChangedException(Path, finding.Changes, finding.Description);
+        }
+    }
+
+    public override string ToString() => Path;
+
+    private void CheckStamp()
+    {
+        if (!Accepts(FileStatus.Of(_handle, Path).Stamp))
+        {
+            ThrowIfRefused();
+        }
+    }
+
+    private void ThrowIfElsewhere(BlockRun run, long offset)
+    {
+        if (run.IsSome && (_isMoved || !Table.Shows(offset, run)))
+        {
+            throw new ReflinkFileChangedException(
+                Path, ReflinkChanges.Extents, $"its bytes from {offset} on no longer lie at {run} of the volume");
+        }
+    }
+
+    /// <summary>
+    /// What the kernel cached all the same: the whole pieces that it decoded for opaque bytes, and the pages around the
+    /// end of a file that ends inside a block.
+    /// </summary>
+    private void DropKernelCopies(ExtentTable table, BlockRun run, long offset, long length)
+    {
+        if (!run.IsSome)
+        {
+            foreach (var extent in table.OpaqueExtents(offset, length))
+            {
+                DirectFile.DropKernelCopy(_handle, extent.FileOffset, extent.Length);
+            }
+        }
+        else if (offset + length > table.Length)
+        {
+            DirectFile.DropKernelCopy(_handle, offset, length);
+        }
+    }
+
+    private List<VolumePiece> PartsOf(IReadOnlyList<BlockRun> runs)
+    {
+        var table = Table;
+        var parts = new List<VolumePiece>(runs.Count);
+        foreach (var run in runs)
+        {
+            for (var at = run.Offset; at < run.End;)
+            {
+                var piece = table.FindPiece(at)
+                    ?? throw new InvalidOperationException($"'{Path}' was asked about {run}, which it never showed.");
+                var end = Math.Min(piece.End, run.End);
+                parts.Add(new VolumePiece(at, end - at, piece.FileOffset + (at - piece.PhysicalOffset)));
+                at = end;
+            }
+        }
+
+        return parts;
+    }
+
+    /// <summary>Why the file is refused.</summary>
+    private sealed record Finding(ReflinkChanges Changes, string Description);
+}

@@ -1,0 +1,138 @@
+using SharedPageCache.Concurrency;
+using SharedPageCache.Diagnostics;
+using SharedPageCache.Eviction;
+using SharedPageCache.Faults;
+using SharedPageCache.Mappings;
+
+namespace SharedPageCache;
+
+/// <summary>What stands behind the public face: the rooms and the services over them, wired for one cache.</summary>
+internal sealed class CacheEngine
+{
+    private long _logicalBytes;
+
+    public CacheEngine(PageCacheOptions options)
+    {
+        var plan = options.ExactFrameCount is { } frames
+            ? MemoryPlan.WithFrames(frames, options.PageSize)
+            : MemoryPlan.Of(options.CapacityBytes, options.PageSize);
+        Rooms = new Rooms(plan, options.HugePages, options.Policy switch
+        {
+            EvictionPolicy.Clock => static (table, capacity) => new ClockPolicy(table, capacity),
+            _ => static (table, capacity) => new S3FifoPolicy(table, capacity),
+        });
+        Faults = new PageFaults(Rooms, options.MaxReadAheadPages);
+        Reads = new PageReads(Rooms, Faults);
+        Leases = new PageLeases(Rooms, Faults);
+        Invalidation = new BlockInvalidation(Rooms);
+        Query = new ReverseQuery(Rooms);
+        Verifier = new Verifier(
+            Rooms.Frames, Rooms.Table, Rooms.Rmap, Rooms.Families, Rooms.Volumes, Rooms.Ledger, Rooms.TouchedFrames,
+            Rooms.PageShift, () => Rooms.Pool.FreeCount + Rooms.Pool.WithheldCount + plan.Reserve);
+    }
+
+    public Rooms Rooms { get; }
+
+    public PageFaults Faults { get; }
+
+    public PageReads Reads { get; }
+
+    public PageLeases Leases { get; }
+
+    public BlockInvalidation Invalidation { get; }
+
+    public ReverseQuery Query { get; }
+
+    public Verifier Verifier { get; }
+
+    public long LogicalBytes => Atomic.LoadAcquire(ref _logicalBytes);
+
+    /// <summary>A mapping that has just got a handle becomes a file.</summary>
+    public MappedFile Adopt(CachedVolume volume, FileMapping mapping)
+    {
+        Atomic.Add(ref _logicalBytes, mapping.Tree.Length);
+        return new MappedFile(volume, this, mapping);
+    }
+
+    public void Close(FileMapping mapping)
+    {
+        Atomic.Add(ref _logicalBytes, -mapping.Tree.Length);
+        mapping.Volume.Close(mapping);
+    }
+
+    /// <exception cref="CacheCapacityException">Frames have given up all that they may for metadata.</exception>
+    public void ThrowIfMetadataFull()
+    {
+        if (Rooms.Supply.IsMetadataFull)
+        {
+            throw new CacheCapacityException(
+                $"Metadata holds {Rooms.Supply.ManagedMetadataBytes} bytes of a capacity of {Rooms.Plan.CapacityBytes}; "
+                + "close files, or give the cache more memory.");
+        }
+    }
+
+    public FileReport Report(FileMapping mapping)
+    {
+        var pageSize = Rooms.PageSize;
+        long resident = 0;
+        long used = 0;
+        long shared = 0;
+        double proportional = 0;
+        var touches = mapping.Touches;
+        mapping.Tree.ForEachLeaf((window, leaf) =>
+        {
+            for (var slot = 0; slot < leaf.Slots.Length; slot++)
+            {
+                var reference = leaf[slot];
+                if (!reference.IsResident || !Rooms.Frames[reference.Frame].State.Load().Admits(reference.Word))
+                {
+                    continue;
+                }
+
+                resident += pageSize;
+                if (touches is null || !touches.IsSet((window << Window.Shift) + slot))
+                {
+                    continue;
+                }
+
+                var sharers = Math.Max(1, leaf.TouchesOf(slot));
+                used += pageSize;
+                shared += sharers > 1 ? pageSize : 0;
+                proportional += (double)pageSize / sharers;
+            }
+        });
+        return new FileReport(resident, used, shared, (long)Math.Round(proportional));
+    }
+
+    public PageCacheStatistics Statistics()
+    {
+        var (plan, pool, counters) = (Rooms.Plan, Rooms.Pool, Rooms.Counters);
+        var idle = pool.FreeCount + pool.WithheldCount + pool.RetiredCount + plan.Reserve;
+        return new PageCacheStatistics
+        {
+            CapacityBytes = plan.CapacityBytes,
+            PageSize = plan.PageSize,
+            FrameCount = plan.FrameCount,
+            LogicalBytes = LogicalBytes,
+            ResidentBytes = Math.Max(0, plan.FrameCount - idle) * (long)plan.PageSize,
+            SavedBytes = Math.Max(0, Rooms.Ledger.TouchedResidents - Rooms.TouchedFrames.Count) * plan.PageSize,
+            MetadataBytes = Rooms.MetadataBytes,
+            Hits = Rooms.Hits.Sum,
+            MinorFaults = counters.MinorFaults.Sum,
+            MajorFaults = counters.MajorFaults.Sum,
+            LoadsCoalesced = counters.LoadsCoalesced.Sum,
+            LoadFailures = counters.LoadFailures.Sum,
+            DeviceReads = counters.DeviceReads.Sum,
+            DevicePagesRead = counters.DevicePagesRead.Sum,
+            PagesReadAhead = counters.PagesReadAhead.Sum,
+            ReadsAround = counters.ReadsAround.Sum,
+            Evictions = Rooms.Reclaimer.Evictions,
+            PagesDiscarded = counters.PagesDiscarded.Sum,
+            LeasedFrames = Rooms.Quota.Charged,
+            LeaseLimit = Rooms.Quota.Limit,
+            LeakedLeases = counters.LeakedLeases.Sum,
+            OpenFiles = Rooms.Volumes.All().Sum(static volume => (long)volume.OpenFiles),
+            Leaves = Rooms.Ledger.Leaves,
+        };
+    }
+}

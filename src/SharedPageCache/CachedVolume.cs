@@ -1,0 +1,158 @@
+using System.Diagnostics;
+using SharedPageCache.Mappings;
+
+namespace SharedPageCache;
+
+/// <summary>A volume as the cache sees it: one address space of blocks, on one device, with the files that lie on it.</summary>
+/// <remarks>
+/// Thread-safe. <see cref="Discard"/> and <see cref="Relocate"/> take no gate and do no I/O, so an engine may call them
+/// under any lock of its own. Dispose detaches the volume; its files must be closed before.
+/// </remarks>
+[DebuggerDisplay("{Name,nq}, {OpenFiles} open files")]
+public sealed class CachedVolume : IDisposable
+{
+    private const long LongestFile = 1L << 56;
+
+    private readonly CacheEngine _engine;
+    private readonly VolumeMap _map;
+
+    internal CachedVolume(PageCache cache, CacheEngine engine, VolumeMap map)
+    {
+        Cache = cache;
+        _engine = engine;
+        _map = map;
+    }
+
+    /// <summary>The cache that the volume is attached to.</summary>
+    public PageCache Cache { get; }
+
+    /// <summary>The identity of the volume's blocks.</summary>
+    public VolumeId Id => _map.Id;
+
+    /// <summary>The name given at attach, or the id in words.</summary>
+    public string Name => _map.Name;
+
+    /// <summary>The device.</summary>
+    public IBlockDevice Device => _map.Device;
+
+    /// <summary>How many files of the volume are open; handles on one file count once.</summary>
+    public int OpenFiles => _map.OpenFiles;
+
+    /// <summary>Opens a file. Constant time, no I/O: extents are asked for when pages are first used.</summary>
+    /// <param name="extents">The engine's object for the file.</param>
+    /// <param name="length">The file's length in bytes, 0 or more.</param>
+    /// <param name="options">Identity, name and domain; default an anonymous file in the default domain.</param>
+    /// <returns>A handle, which the caller disposes.</returns>
+    /// <exception cref="ArgumentNullException">No extents.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The length is negative or absurd.</exception>
+    /// <exception cref="ArgumentException">The id is open already with another length or domain.</exception>
+    /// <exception cref="CacheCapacityException">Metadata has used up the memory limit.</exception>
+    /// <exception cref="ObjectDisposedException">The volume is detached.</exception>
+    public MappedFile OpenFile(IExtentMap extents, long length, FileOpenOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(extents);
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, LongestFile);
+        ThrowIfDetached();
+        _engine.ThrowIfMetadataFull();
+        var mapping = _map.Open(extents, length, options?.Id ?? FileId.None, options?.Name, options?.Domain ?? default);
+        return _engine.Adopt(this, mapping);
+    }
+
+    /// <summary>
+    /// Blocks were freed (or overwritten by somebody else): what is cached of them is dropped. No read that begins after
+    /// this returns sees the old content; leases taken before stay readable; a load under way does not publish.
+    /// </summary>
+    /// <param name="run">The blocks, as bytes of the device.</param>
+    /// <exception cref="ArgumentException">The run is negative, empty, unaligned or overflows.</exception>
+    /// <exception cref="ObjectDisposedException">The volume is detached.</exception>
+    public void Discard(BlockRun run)
+    {
+        Check(run, nameof(run));
+        ThrowIfDetached();
+        _engine.Invalidation.Discard(_map, run);
+    }
+
+    /// <summary>
+    /// The content of blocks was copied to other blocks, to which extents will point from now on: cached pages follow
+    /// without being read again, leases stay valid. Call it after the data was copied and before the extents change; then
+    /// discard the old run.
+    /// </summary>
+    /// <param name="from">The blocks that held the content.</param>
+    /// <param name="to">The blocks that hold it now, of equal length.</param>
+    /// <param name="generation">The engine's generation of the new blocks; 0 if it has none.</param>
+    /// <exception cref="ArgumentException">
+    /// A run is negative, empty, unaligned or overflows, or the runs differ in length or overlap.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The volume is detached.</exception>
+    public void Relocate(BlockRun from, BlockRun to, uint generation = 0)
+    {
+        Check(from, nameof(from));
+        Check(to, nameof(to));
+        if (from.Length != to.Length || from.Overlaps(to))
+        {
+            throw new ArgumentException($"The runs {from} and {to} must be of equal length and must not overlap.", nameof(to));
+        }
+
+        ThrowIfDetached();
+        _engine.Invalidation.Relocate(_map, from, to, generation);
+    }
+
+    /// <summary>
+    /// The reverse query: every place of every open file that shows blocks of a run, resident or not, as far as the
+    /// cache has mapped the files' windows (a window is mapped when one of its pages is first used by the file or by a
+    /// relative).
+    /// </summary>
+    /// <param name="run">The blocks, as bytes of the device.</param>
+    /// <returns>
+    /// The places, streamed, one for each page; each is what was true when it was looked at. The query costs in
+    /// proportion to its answers, not to the files.
+    /// </returns>
+    /// <exception cref="ArgumentException">The run is negative, empty, unaligned or overflows.</exception>
+    /// <exception cref="ObjectDisposedException">The volume is detached.</exception>
+    public IEnumerable<PageLocation> FindReferences(BlockRun run)
+    {
+        Check(run, nameof(run));
+        ThrowIfDetached();
+        return _engine.Query.Find(_map, run).Select(static answer => new PageLocation(
+            answer.File.Id, answer.File.Name, answer.File.Extents, answer.Offset, answer.Blocks, answer.IsResident));
+    }
+
+    /// <summary>Detaches the volume and drops what is cached of it. The device is not disposed.</summary>
+    /// <exception cref="InvalidOperationException">Files of the volume are still open.</exception>
+    public void Dispose()
+    {
+        if (_map.IsDetached)
+        {
+            return;
+        }
+
+        if (_map.OpenFiles > 0)
+        {
+            throw new InvalidOperationException($"Volume {Name} still has {_map.OpenFiles} open files; close them first.");
+        }
+
+        Detach();
+        _engine.Rooms.Volumes.Remove(_map);
+    }
+
+    internal void Detach()
+    {
+        _map.Detach();
+        _engine.Invalidation.DiscardAll(_map);
+    }
+
+    private void Check(BlockRun run, string name)
+    {
+        var unaligned = ((run.Offset | run.Length) & (_map.BlockSize - 1)) != 0;
+        if (run.Offset < 0 || run.Length <= 0 || run.Offset > long.MaxValue - run.Length || unaligned)
+        {
+            throw new ArgumentException(
+                $"The run at {run.Offset} of {run.Length} bytes must not be negative or empty, must not overflow, and must be aligned to the block size {_map.BlockSize}.",
+                name);
+        }
+    }
+
+    private void ThrowIfDetached() =>
+        ObjectDisposedException.ThrowIf(_map.IsDetached, this);
+}

@@ -1,0 +1,79 @@
+using System.Diagnostics;
+
+namespace SharedPageCache.Concurrency;
+
+/// <summary>
+/// A file's gate: many may pass it together, or one alone; one who waits to be alone stops newcomers, so that a clone is
+/// not starved by writers.
+/// </summary>
+/// <remarks>
+/// Four bytes: bit 31 = held alone, bit 30 = somebody waits to be alone, the rest counts those inside together. All
+/// changes are interlocked, so entering and leaving are full fences. Sections are in memory and short.
+/// </remarks>
+internal struct Gate
+{
+    private const int Alone = 1 << 31;
+    private const int Waiting = 1 << 30;
+    private const int CountMask = Waiting - 1;
+
+    private int _word;
+
+    public readonly bool IsHeldAlone => (_word & Alone) != 0;
+
+    public void EnterShared()
+    {
+        Backoff backoff = default;
+        while (true)
+        {
+            var word = Atomic.LoadAcquire(ref _word);
+            if ((word & (Alone | Waiting)) == 0 && Atomic.CompareExchange(ref _word, word + 1, word) == word)
+            {
+                return;
+            }
+
+            backoff.Once();
+        }
+    }
+
+    public void ExitShared()
+    {
+        Debug.Assert((_word & CountMask) != 0, "only who entered may leave");
+        Atomic.Decrement(ref _word);
+    }
+
+    public void EnterAlone()
+    {
+        Backoff backoff = default;
+        while (true)
+        {
+            var word = Atomic.LoadAcquire(ref _word);
+            if ((word & ~Waiting) == 0)
+            {
+                if (Atomic.CompareExchange(ref _word, Alone, word) == word)
+                {
+                    return;
+                }
+            }
+            else if ((word & Waiting) == 0)
+            {
+                // Lost to a newcomer at worst; the loop sets it again.
+                Atomic.CompareExchange(ref _word, word | Waiting, word);
+            }
+
+            backoff.Once();
+        }
+    }
+
+    public void ExitAlone()
+    {
+        Debug.Assert(IsHeldAlone, "only who is alone may leave so");
+        while (true)
+        {
+            var word = Atomic.LoadAcquire(ref _word);
+            if (Atomic.CompareExchange(ref _word, word & ~Alone, word) == word)
+            {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+using SharedPageCache.Frames;
+using SharedPageCache.Mappings;
+using SharedPageCache.Physical;
+using SharedPageCache.Rmap;
+
+namespace SharedPageCache.Diagnostics;
+
+/// <summary>
+/// The self-check: walks everything and compares. May run while the cache is used; what changes under it is looked at
+/// again before it is called broken, and counts are compared only if nothing has changed meanwhile.
+/// </summary>
+/// <remarks>
+/// Checked: every reference of a current generation names a readable frame whose identity is the block that the leaf's
+/// runs give for the page, and has its place in the reverse map (forward = reverse); every frame with an identity is
+/// found under it, and only it (one copy); every frame is in exactly one phase, and those of all frames add up; counts of
+/// leaves, residents and touches are what a recount gives; pins are not negative, and zero on free frames at rest.
+/// </remarks>
+internal sealed class Verifier(
+    FrameTable frames,
+    PhysicalTable table,
+    ReverseMap rmap,
+    FamilyTable families,
+    VolumeList volumes,
+    NodeLedger ledger,
+    FrameBits touchedFrames,
+    int pageShift,
+    Func<int> idleFrames)
+{
+    private const int Retries = 100;
+
+    /// <summary>All broken invariants, in words; empty if none.</summary>
+    public List<string> Run()
+    {
+        var violations = new List<string>();
+        CheckFrames(violations);
+        CheckTrees(violations);
+        CheckCounts(violations);
+        return violations;
+    }
+
+    private void CheckFrames(List<string> violations)
+    {
+        for (var frame = 0; frame < frames.Count; frame++)
+        {
+            var index = frame;
+            Expect(violations, () => FaultOfFrame(index));
+        }
+    }
+
+    private string? FaultOfFrame(int frame)
+    {
+        ref var header = ref frames[frame];
+        var state = header.State.Load();
+        var identity = frames.IdentityOf(frame);
+        if (header.PinsAcquire < 0)
+        {
+            return $"frame {frame} has {header.PinsAcquire} pins";
+        }
+
+        switch (state.Phase)
+        {
+            case FramePhase.Clean when identity.IsSome && table.Find(identity) is var found && found != frame:
+                return $"frame {frame} ({state}) holds {identity}, but the physical table finds {found}";
+            case FramePhase.Clean when !identity.IsSome && !volumes.All().Any(volume => volume.Composites.Contains(frame)):
+                return $"frame {frame} ({state}) has no block and is no listed composite";
+            case FramePhase.Free when identity.IsSome:
+                return $"free frame {frame} still has the identity {identity}";
+            case FramePhase.Free when rmap.Count(frame) != 0:
+                return $"free frame {frame} still has {rmap.Count(frame)} places";
+            default:
+                return null;
+        }
+    }
+
+    private void CheckTrees(List<string> violations)
+    {
+        foreach (var leaf in families.AllLeaves())
+        {
+            for (var slot = 0; slot < leaf.Slots.Length; slot++)
+            {
+                if (leaf[slot].IsResident)
+                {
+                    var index = slot;
+                    Expect(violations, () => FaultOfSlot(leaf, index));
+                }
+            }
+        }
+    }
+
+    private string? FaultOfSlot(Leaf leaf, int slot)
+    {
+        var reference = leaf[slot];
+        if (!reference.IsResident)
+        {
+            return null;
+        }
+
+        var state = frames[reference.Frame].State.Load();
+        if (state.Generation != reference.Generation)
+        {
+            return null;
+        }
+
+        if (!state.IsReadable && state.Phase != FramePhase.Claimed)
+        {
+            return $"slot {slot} of {leaf} shows {reference}, which is {state}";
+        }
+
+        if (!rmap.Contains(reference.Frame, new Place(leaf.Family.Id, slot)))
+        {
+            return $"slot {slot} of {leaf} shows {reference}, which has no record of family {leaf.Family.Id} slot {slot}";
+        }
+
+        var identity = frames.IdentityOf(reference.Frame);
+        var volume = identity.IsSome ? volumes.Find(identity.Volume) : null;
+        var source = ResolveByRuns(leaf, slot);
+        if (volume is not null && source is { } block && block.Block != identity.Block
+            && !volume.Clock.HasChangedSince(leaf.Age, block.Block))
+        {
+            return $"slot {slot} of {leaf} shows {reference} with {identity}, but its runs say block {block.Block}";
+        }
+
+        return null;
+    }
+
+    private PageSource? ResolveByRuns(Leaf leaf, int slot)
+    {
+        var start = slot << pageShift;
+        foreach (var run in leaf.Runs)
+        {
+            if (run.Start <= start && run.End >= start + (1 << pageShift) && !run.IsOpaque)
+            {
+                return new PageSource(PageSourceKind.Block, run.Physical + (start - run.Start) >> pageShift, run.Generation);
+            }
+        }
+
+        return null;
+    }
+
+    private void CheckCounts(List<string> violations) => Expect(violations, () =>
+    {
+        var phases = new int[8];
+        for (var frame = 0; frame < frames.Count; frame++)
+        {
+            phases[(int)frames[frame].State.Load().Phase]++;
+        }
+
+        var idle = idleFrames();
+        if (phases[(int)FramePhase.Free] != idle)
+        {
+            return $"{phases[(int)FramePhase.Free]} frames are free, but {idle} are listed, withheld or in reserve";
+        }
+
+        var listed = table.ForEach(static _ => { });
+        var named = Enumerable.Range(0, frames.Count).Count(frame => frames.IdentityOf(frame).IsSome);
+        if (listed != named)
+        {
+            return $"{listed} frames are in the physical table, but {named} frames have an identity";
+        }
+
+        var touched = Enumerable.Range(0, frames.Count).LongCount(touchedFrames.IsSet);
+        if (touched != touchedFrames.Count)
+        {
+            return $"{touched} frames are marked as touched, but {touchedFrames.Count} are counted";
+        }
+
+        foreach (var leaf in families.AllLeaves())
+        {
+            leaf.Lock.Enter();
+            var (residents, _) = leaf.Recount();
+            var counted = leaf.Residents;
+            leaf.Lock.Exit();
+            if (residents != counted)
+            {
+                return $"{leaf} has {residents} resident slots, but counts {counted}";
+            }
+        }
+
+        return ledger.Leaves < 0 || ledger.NodeBytes < 0 || ledger.TouchedResidents < 0
+            ? $"the ledger is negative: {ledger.Leaves} leaves, {ledger.NodeBytes} bytes, {ledger.TouchedResidents} touches"
+            : null;
+    });
+
+    /// <summary>A fault counts only if it is still there after other threads had time to finish what they were doing.</summary>
+    private static void Expect(List<string> violations, Func<string?> check)
+    {
+        Concurrency.Backoff backoff = default;
+        string? fault = null;
+        for (var attempt = 0; attempt < Retries; attempt++)
+        {
+            fault = check();
+            if (fault is null)
+            {
+                return;
+            }
+
+            backoff.Once();
+        }
+
+        violations.Add(fault!);
+    }
+}

@@ -1,0 +1,154 @@
+using SharedPageCache.Concurrency;
+using SharedPageCache.Frames;
+using SharedPageCache.Memory;
+using SharedPageCache.Rmap;
+
+namespace SharedPageCache.Eviction;
+
+/// <summary>
+/// The free frames, and what is done to a frame when it comes free and when it is given out: everything of its last
+/// tenant is reset here and nowhere else.
+/// </summary>
+/// <remarks>
+/// A frame passes from one security domain to another only after its bytes were zeroed. A frame whose generations are
+/// used up goes out of service until a sweep has found no reference to it.
+/// </remarks>
+internal sealed class FramePool(FrameTable frames, Arena arena, ReverseMap rmap, FrameBits touched, FrameBits leased)
+{
+    private readonly FreeList _free = new(frames);
+    private readonly Stack<int> _withheld = new();
+    private readonly List<int> _retired = [];
+    private TinyLock _lock;
+    private int _withheldCount;
+    private int _retiredCount;
+    private int _closed;
+
+    public int FreeCount => _free.Count;
+
+    /// <summary>Frames whose memory was given up for metadata.</summary>
+    public int WithheldCount => Atomic.LoadAcquire(ref _withheldCount);
+
+    /// <summary>Frames out of service because their generations are used up.</summary>
+    public int RetiredCount => Atomic.LoadAcquire(ref _retiredCount);
+
+    /// <summary>Puts the frames from <paramref name="first"/> on into the pool, when the cache is made.</summary>
+    public void Fill(int first)
+    {
+        for (var frame = frames.Count - 1; frame >= first; frame--)
+        {
+            _free.Push(frame);
+        }
+    }
+
+    /// <summary>Takes a free frame for a domain.</summary>
+    public bool TryTake(SecurityDomain domain, out int frame)
+    {
+        if (!_free.TryPop(out frame))
+        {
+            return false;
+        }
+
+        Prepare(frame, domain);
+        return true;
+    }
+
+    /// <summary>Makes a frame that its owner has just freed ready for a tenant of a domain.</summary>
+    public void Prepare(int frame, SecurityDomain domain)
+    {
+        ref var header = ref frames[frame];
+        if (header.Domain != domain.Value)
+        {
+            arena.Span(frame).Clear();
+            header.Domain = domain.Value;
+        }
+    }
+
+    /// <summary>Resets a frame whose tenancy has ended. The caller is its only owner.</summary>
+    /// <returns>False if the frame went out of service instead.</returns>
+    public bool Reset(int frame)
+    {
+        ref var header = ref frames[frame];
+        rmap.Clear(frame);
+        touched.Clear(frame);
+        leased.Clear(frame);
+        frames.SetIdentity(frame, default);
+        header.Use = 0;
+        if (header.State.Load().Generation < FrameState.LastGeneration)
+        {
+            return true;
+        }
+
+        header.State.Retire();
+        _lock.Enter();
+        _retired.Add(frame);
+        Atomic.StoreRelease(ref _retiredCount, _retired.Count);
+        _lock.Exit();
+        return false;
+    }
+
+    /// <summary>Resets a frame and puts it on the free list.</summary>
+    public void Return(int frame)
+    {
+        if (Reset(frame))
+        {
+            Push(frame);
+        }
+    }
+
+    /// <summary>Puts a frame back that was taken and never used.</summary>
+    public void Push(int frame)
+    {
+        if (Atomic.LoadAcquire(ref _closed) != 0)
+        {
+            arena.Decommit(frame, 1);
+        }
+
+        _free.Push(frame);
+    }
+
+    /// <summary>Gives up a frame's memory for as long as metadata needs the room. The caller owns the frame.</summary>
+    public void Withhold(int frame)
+    {
+        arena.Decommit(frame, 1);
+        _lock.Enter();
+        _withheld.Push(frame);
+        Atomic.StoreRelease(ref _withheldCount, _withheld.Count);
+        _lock.Exit();
+    }
+
+    /// <summary>Brings a withheld frame back into service.</summary>
+    public bool TryReadmit()
+    {
+        _lock.Enter();
+        var any = _withheld.TryPop(out var frame);
+        Atomic.StoreRelease(ref _withheldCount, _withheld.Count);
+        _lock.Exit();
+        if (any)
+        {
+            _free.Push(frame);
+        }
+
+        return any;
+    }
+
+    /// <summary>Takes all retired frames, for a sweep.</summary>
+    public int[] TakeRetired()
+    {
+        _lock.Enter();
+        int[] taken = [.. _retired];
+        _retired.Clear();
+        Atomic.StoreRelease(ref _retiredCount, 0);
+        _lock.Exit();
+        return taken;
+    }
+
+    /// <summary>A sweep has found no reference to a retired frame.</summary>
+    public void Renew(int frame)
+    {
+        frames[frame].State.Renew();
+        _free.Push(frame);
+    }
+
+    /// <summary>The cache is disposed: memory of every frame that comes back from now on goes to the system.</summary>
+    public void Close() => Atomic.Exchange(ref _closed, 1);
+}

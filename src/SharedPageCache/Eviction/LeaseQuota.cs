@@ -1,0 +1,69 @@
+using SharedPageCache.Concurrency;
+using SharedPageCache.Frames;
+
+namespace SharedPageCache.Eviction;
+
+/// <summary>
+/// Keeps leases from holding more than half of the frames: who pins everything and then waits for a frame would wait for
+/// itself.
+/// </summary>
+/// <remarks>
+/// A frame is charged by one bit, set by the first lease and left set when the lease ends, so that leasing a hot page
+/// costs no more than its pin. Only when the count reaches the limit are the bits of frames without pins cleared. A sweep
+/// clears the bit (full fence), then looks at the pins and sets it again if there are any; a lease pins (full fence), then
+/// looks at the bit: of the two at least one sees the other, so no leased frame stays uncharged.
+/// </remarks>
+internal sealed class LeaseQuota(FrameTable frames, FrameBits leased, int limit)
+{
+    private int _cursor;
+
+    public int Limit => limit;
+
+    public long Charged => leased.Count;
+
+    /// <summary>Charges a frame that the caller has pinned.</summary>
+    public bool TryCharge(int frame)
+    {
+        if (leased.IsSet(frame))
+        {
+            return true;
+        }
+
+        if (leased.Count >= limit)
+        {
+            Sweep();
+            if (leased.Count >= limit)
+            {
+                return false;
+            }
+        }
+
+        leased.Set(frame);
+        return true;
+    }
+
+    /// <summary>Clears bits of frames that nobody pins, from where the last sweep ended, until some room is made.</summary>
+    private void Sweep()
+    {
+        var room = Math.Max(1, limit / 8);
+        var start = Atomic.LoadAcquire(ref _cursor);
+        for (var step = 0; step < frames.Count && room > 0; step++)
+        {
+            var frame = (start + step) % frames.Count;
+            if (leased.IsSet(frame) && frames[frame].PinsAcquire == 0)
+            {
+                leased.Clear(frame);
+                if (frames[frame].PinsAcquire != 0)
+                {
+                    leased.Set(frame);
+                }
+                else
+                {
+                    room--;
+                }
+            }
+
+            Atomic.StoreRelease(ref _cursor, frame);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+namespace SharedPageCache.Eviction;
+
+/// <summary>
+/// How a memory limit is divided: frames, their headers and tables, and an allowance for trees. Trees may grow beyond
+/// the allowance; frames are then given up for them.
+/// </summary>
+internal sealed record MemoryPlan
+{
+    /// <summary>Header, 5/8 of a bucket, policy state and two flags for each frame.</summary>
+    private const int TableBytesPerFrame = 48 + 5 + 9;
+
+    /// <summary>The fewest frames that a cache can work with.</summary>
+    public const int FewestFrames = 3;
+
+    private MemoryPlan(long capacityBytes, int pageSize, int frameCount)
+    {
+        CapacityBytes = capacityBytes;
+        PageSize = pageSize;
+        FrameCount = frameCount;
+        Reserve = frameCount < 16 ? 1 : Math.Max(4, frameCount / 64);
+        LeaseLimit = Math.Max(1, (frameCount - Reserve) / 2);
+        MetadataAllowance = Math.Max(0, capacityBytes - (long)frameCount * (pageSize + TableBytesPerFrame));
+        MostWithheld = Math.Max(0, (frameCount - Reserve) / 2 - 1);
+    }
+
+    public long CapacityBytes { get; }
+
+    public int PageSize { get; }
+
+    public int FrameCount { get; }
+
+    /// <summary>Frames that only reads around the cache (and write-back) use.</summary>
+    public int Reserve { get; }
+
+    /// <summary>How many frames leases may hold together.</summary>
+    public int LeaseLimit { get; }
+
+    /// <summary>Bytes of trees that cost no frame.</summary>
+    public long MetadataAllowance { get; }
+
+    /// <summary>How many frames may be given up for metadata.</summary>
+    public int MostWithheld { get; }
+
+    public long FrameBytes => (long)FrameCount * PageSize;
+
+    /// <summary>Divides a limit.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The limit is too small to work, or too large to address.</exception>
+    public static MemoryPlan Of(long capacityBytes, int pageSize)
+    {
+        // One part in 32 for trees: what a fully resident window costs, eight times over.
+        var allowance = Math.Max(LeastAllowance, capacityBytes / 32);
+        var frames = (capacityBytes - allowance) / (pageSize + TableBytesPerFrame);
+        if (frames < FewestFrames)
+        {
+            var least = LeastAllowance + FewestFrames * (pageSize + TableBytesPerFrame);
+            throw new ArgumentOutOfRangeException(
+                nameof(capacityBytes), capacityBytes,
+                $"A capacity of {capacityBytes} bytes is too small for pages of {pageSize} bytes: at least {least} bytes are needed.");
+        }
+
+        if (frames > MostFrames)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(capacityBytes), capacityBytes,
+                $"A capacity of {capacityBytes} bytes makes {frames} frames of {pageSize} bytes: at most {MostFrames} can be addressed; take larger pages.");
+        }
+
+        return new MemoryPlan(capacityBytes, pageSize, (int)frames);
+    }
+
+    /// <summary>A plan with an exact number of frames, for tests and replays.</summary>
+    public static MemoryPlan WithFrames(int frameCount, int pageSize) =>
+        new(((long)frameCount * (pageSize + TableBytesPerFrame)) + (64L << 20), pageSize, frameCount);
+
+    private const long LeastAllowance = 16 << 10;
+
+    private const long MostFrames = int.MaxValue / 2;
+}

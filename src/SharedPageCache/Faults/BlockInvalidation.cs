@@ -1,0 +1,231 @@
+using SharedPageCache.Frames;
+using SharedPageCache.Mappings;
+
+namespace SharedPageCache.Faults;
+
+/// <summary>
+/// What an engine says about blocks: they were freed (discard) or their content moved (relocate).
+/// </summary>
+/// <remarks>
+/// <para>
+/// Takes no gate and waits for nothing but another thread's bounded step, so an engine may call it under any lock of its
+/// own. The clock is advanced first (a full fence), then frames are looked for; see <see cref="RegionClock"/> for why
+/// no fault slips between.
+/// </para>
+/// <para>
+/// A discarded frame gets a new generation at once, pinned or not: no reference to it is believed from then on, and who
+/// installs one after this call has installed a dead one. Its bytes stay for those who hold a lease; the last unpin frees
+/// it. A frame that is being loaded is detached in the same way, and the loader finds that it cannot publish.
+/// </para>
+/// </remarks>
+internal sealed class BlockInvalidation(Rooms rooms)
+{
+    private readonly FrameTable _frames = rooms.Frames;
+
+    /// <summary>Drops every page that was made of a block of the run.</summary>
+    public void Discard(VolumeMap volume, BlockRun run)
+    {
+        var (first, last) = BlocksOf(run);
+        volume.Clock.Advance(first, last);
+        ForEachFrame(volume, first, last, Drop);
+        DropComposites(volume, run);
+    }
+
+    /// <summary>Lets cached pages follow their content to other blocks.</summary>
+    public void Relocate(VolumeMap volume, BlockRun from, BlockRun to, uint generation)
+    {
+        // Whatever is cached of the target is older than what was just copied there.
+        Discard(volume, to);
+        var (first, last) = BlocksOf(from);
+        volume.Clock.Advance(first, last);
+        DropComposites(volume, from);
+        var distance = to.Offset - from.Offset;
+        var aligned = (distance & (rooms.PageSize - 1)) == 0;
+        ForEachFrame(volume, first, last, (frame, identity) =>
+        {
+            var start = identity.Block << rooms.PageShift;
+            var whole = start >= from.Offset && start + rooms.PageSize <= from.End;
+            if (aligned && whole)
+            {
+                Rekey(frame, identity, BlockIdentity.Of(volume.Number, start + distance >> rooms.PageShift, generation));
+            }
+            else
+            {
+                Drop(frame, identity);
+            }
+        });
+    }
+
+    /// <summary>Drops every page of a volume that is being detached.</summary>
+    public void DiscardAll(VolumeMap volume)
+    {
+        volume.Clock.Advance(0, BlockIdentity.MaxBlock);
+        ForEachFrame(volume, 0, BlockIdentity.MaxBlock, Drop);
+        DropComposites(volume, new BlockRun(0, long.MaxValue));
+    }
+
+    /// <summary>The cache is disposed: every frame is detached; those that leases hold are freed by their last unpin.</summary>
+    public void DetachAll()
+    {
+        for (var frame = 0; frame < _frames.Count; frame++)
+        {
+            Drop(frame, _frames.IdentityOf(frame));
+        }
+    }
+
+    private (long First, long Last) BlocksOf(BlockRun run) =>
+        (run.Offset >> rooms.PageShift, run.End - 1 >> rooms.PageShift);
+
+    private void ForEachFrame(VolumeMap volume, long first, long last, Action<int, BlockIdentity> visit)
+    {
+        if (last - first < _frames.Count)
+        {
+            for (var block = first; block <= last; block++)
+            {
+                DropBlock(BlockIdentity.Of(volume.Number, block, 0), visit);
+            }
+
+            return;
+        }
+
+        for (var frame = 0; frame < _frames.Count; frame++)
+        {
+            var identity = _frames.IdentityOf(frame);
+            if (identity.IsSome && identity.Volume == volume.Number && identity.Block >= first && identity.Block <= last)
+            {
+                visit(frame, identity);
+            }
+        }
+    }
+
+    /// <summary>Visits the frames of a block in all its generations.</summary>
+    private void DropBlock(BlockIdentity wanted, Action<int, BlockIdentity> visit)
+    {
+        var last = -1;
+        Concurrency.Backoff backoff = default;
+        for (var frame = rooms.Table.FindAnyGeneration(wanted); frame >= 0; frame = rooms.Table.FindAnyGeneration(wanted))
+        {
+            if (frame == last)
+            {
+                // Disowned, but still claimed by an evictor that is about to take it out.
+                backoff.Once();
+                continue;
+            }
+
+            visit(frame, _frames.IdentityOf(frame));
+            last = frame;
+        }
+    }
+
+    private void DropComposites(VolumeMap volume, BlockRun run)
+    {
+        foreach (var (frame, generation) in volume.Composites.MadeOf(run))
+        {
+            var state = _frames[frame].State.Load();
+            if (state.Generation == generation)
+            {
+                Drop(frame, default);
+            }
+        }
+    }
+
+    /// <summary>Ends the tenancy of a frame that holds a block (or a composite page).</summary>
+    private void Drop(int frame, BlockIdentity identity)
+    {
+        // The pin keeps a detached frame from being freed by somebody else before it is out of every table.
+        _frames.Pin(frame);
+        DropPinned(frame, identity);
+        Unpin(frame);
+    }
+
+    private void DropPinned(int frame, BlockIdentity identity)
+    {
+        ref var header = ref _frames[frame];
+        while (true)
+        {
+            var state = header.State.Load();
+            if (_frames.IdentityOf(frame) != identity)
+            {
+                return;
+            }
+
+            switch (state.Phase)
+            {
+                case FramePhase.Clean or FramePhase.Loading:
+                    if (!header.State.TryDetach(state))
+                    {
+                        continue;
+                    }
+
+                    rooms.Walk.TurnBack(frame, state.Generation);
+                    rooms.Reclaimer.Unlist(frame, identity);
+                    rooms.Reclaimer.Forget(frame);
+                    rooms.Counters.PagesDiscarded.Increment();
+                    return;
+
+                // The evictor takes it out; no reference is believed meanwhile, and it cannot be unclaimed any more.
+                case FramePhase.Claimed:
+                    if (header.State.TryDisown(state.Generation))
+                    {
+                        return;
+                    }
+
+                    continue;
+
+                default:
+                    return;
+            }
+        }
+    }
+
+    /// <summary>Moves a frame to another identity; its references, pins and bytes stay.</summary>
+    private void Rekey(int frame, BlockIdentity from, BlockIdentity to)
+    {
+        ref var header = ref _frames[frame];
+        _frames.Pin(frame);
+        var state = header.State.Load();
+        if (state.Phase == FramePhase.Clean && _frames.IdentityOf(frame) == from && header.State.TryClaim(state.Generation))
+        {
+            rooms.Table.Remove(frame, from);
+            _frames.SetIdentity(frame, to);
+            var yields = rooms.Table.TryInsert(frame, to) >= 0;
+            if (yields || !header.State.TryUnclaim(state.Generation))
+            {
+                RetireRekeyed(frame, state.Generation, to, yields);
+            }
+        }
+        else
+        {
+            // Loading or being evicted: the content is read again from its new place.
+            DropPinned(frame, from);
+        }
+
+        Unpin(frame);
+    }
+
+    /// <summary>
+    /// Somebody has loaded the new block already (one copy only: this one yields), or a discard came meanwhile.
+    /// </summary>
+    private void RetireRekeyed(int frame, int generation, BlockIdentity identity, bool yields)
+    {
+        if (yields)
+        {
+            _frames[frame].State.TryDisown(generation);
+        }
+        else
+        {
+            rooms.Table.Remove(frame, identity);
+        }
+
+        _frames[frame].State.DetachClaimed();
+        rooms.Reclaimer.Forget(frame);
+    }
+
+    private void Unpin(int frame)
+    {
+        if (_frames.Unpin(frame))
+        {
+            rooms.Pool.Return(frame);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+using SharedPageCache.Frames;
+using SharedPageCache.Mappings;
+
+namespace SharedPageCache.Faults;
+
+/// <summary>
+/// Builds loads: takes frames, makes them findable, and gathers neighbouring blocks into one device read.
+/// </summary>
+/// <remarks>
+/// A frame is inserted in the physical table (a full fence) before the regions' clock is looked at: a discard that does
+/// not find the frame has advanced the clock before, and the load is called off. Only a frame that is in the table is
+/// registered as a load: an attempt that lost leaves nothing behind that somebody could wait for.
+/// </remarks>
+internal sealed class LoadStarter(Rooms rooms, LoadTable loads)
+{
+    /// <summary>Pages in one device read: 256 KiB of 4 KiB pages, and never more than an eighth of the frames.</summary>
+    private readonly int _mostPages = Math.Clamp(rooms.Plan.FrameCount / 8, 1, Math.Max(1, (256 << 10) / rooms.PageSize));
+
+    private readonly FrameTable _frames = rooms.Frames;
+
+    /// <summary>How the start of a load ended.</summary>
+    public enum Outcome
+    {
+        /// <summary>The load is ready to run; the first frame is pinned once more, for the caller.</summary>
+        Started,
+
+        /// <summary>Somebody else was faster: look again.</summary>
+        Lost,
+
+        /// <summary>No frame was to be had.</summary>
+        NoFrame,
+    }
+
+    /// <summary>Starts the load of a page that has a block, and of as many neighbours as are wanted and fit.</summary>
+    public Outcome TryStart(FileMapping file, long page, LeafFinder.Found found, PageSource source, int wanted, out LoadOperation? load)
+    {
+        load = new LoadOperation(file, found.Leaf, found.Cookie, page);
+        var outcome = TryAddFrame(file, load, BlockIdentity.Of(file.Volume.Number, source.Block, source.Generation), pin: 2);
+        if (outcome != Outcome.Started)
+        {
+            load = null;
+            return outcome;
+        }
+
+        var leaf = found.Leaf;
+        var slot = Window.SlotOf(page);
+        var most = Math.Min(Math.Min(wanted, _mostPages), leaf.Slots.Length - slot);
+        for (var i = 1; i < most; i++)
+        {
+            if (leaf[slot + i].IsResident)
+            {
+                break;
+            }
+
+            var next = leaf.Resolve(slot + i, rooms.PageShift);
+            if (next.Kind != PageSourceKind.Block || next.Block != source.Block + i)
+            {
+                break;
+            }
+
+            var identity = BlockIdentity.Of(file.Volume.Number, next.Block, next.Generation);
+            if (rooms.Table.Find(identity) >= 0 || TryAddFrame(file, load, identity, pin: 1) != Outcome.Started)
+            {
+                break;
+            }
+        }
+
+        return Outcome.Started;
+    }
+
+    /// <summary>Starts the load of a page that is made of several runs.</summary>
+    public Outcome TryStartComposite(FileMapping file, long page, LeafFinder.Found found, out LoadOperation? load)
+    {
+        var slot = Window.SlotOf(page);
+        var start = slot << rooms.PageShift;
+        var pieces = new List<WindowRun>();
+        foreach (var run in found.Leaf.Runs)
+        {
+            if (run.End > start && run.Start < start + rooms.PageSize)
+            {
+                pieces.Add(run.Clip(start, start + rooms.PageSize));
+            }
+        }
+
+        load = null;
+        if (!TryTakeLoading(file, pin: 2, out var frame, out var generation))
+        {
+            return Outcome.NoFrame;
+        }
+
+        var fresh = new LoadOperation(file, found.Leaf, found.Cookie, page) { Pieces = [.. pieces] };
+        fresh.Frames.Add(new LoadOperation.LoadedFrame(frame, generation, default));
+        if (loads.FindOrAdd(found.Leaf, slot, fresh) is not null)
+        {
+            GiveBack(frame, pins: 2);
+            return Outcome.Lost;
+        }
+
+        file.Volume.Composites.Add(frame, generation, fresh.Pieces);
+        load = fresh;
+        return Outcome.Started;
+    }
+
+    private Outcome TryAddFrame(FileMapping file, LoadOperation load, BlockIdentity identity, int pin)
+    {
+        if (!TryTakeLoading(file, pin, out var frame, out var generation))
+        {
+            return Outcome.NoFrame;
+        }
+
+        _frames.SetIdentity(frame, identity);
+        if (rooms.Table.TryInsert(frame, identity) >= 0)
+        {
+            GiveBack(frame, pin);
+            return Outcome.Lost;
+        }
+
+        // Who finds the frame before this line sees a loading frame without a load, and looks again.
+        loads.Add(frame, load);
+        load.Frames.Add(new LoadOperation.LoadedFrame(frame, generation, identity));
+        return Outcome.Started;
+    }
+
+    private bool TryTakeLoading(FileMapping file, int pin, out int frame, out int generation)
+    {
+        generation = 0;
+        if (!rooms.Supply.TryTake(file.Domain, out frame))
+        {
+            return false;
+        }
+
+        generation = _frames[frame].State.BeginLoading().Generation;
+        for (var i = 0; i < pin; i++)
+        {
+            _frames.Pin(frame);
+        }
+
+        return true;
+    }
+
+    /// <summary>A frame that nobody could find goes back. Its tenancy never began, so its generation stays.</summary>
+    private void GiveBack(int frame, int pins)
+    {
+        _frames.SetIdentity(frame, default);
+        _frames[frame].State.AbandonLoading();
+        for (var i = 0; i < pins; i++)
+        {
+            _frames.Unpin(frame);
+        }
+
+        rooms.Pool.Push(frame);
+    }
+}

@@ -1,0 +1,351 @@
+using SharedPageCache.Concurrency;
+using SharedPageCache.Mappings;
+
+namespace SharedPageCache.Faults;
+
+/// <summary>
+/// The read fault: makes a page readable for one caller, by whatever it takes.
+/// </summary>
+/// <remarks>
+/// <para>
+/// In turn: found in memory (a minor fault, or a load under way that is waited for); else a load through this file, with
+/// its neighbours; else, when no frame can be had, a read around the cache into a frame of the reserve, so that a full
+/// cache fails no read. Nothing is held while the engine or the device is waited for, except pins of the frames that are
+/// being loaded and a permit of the reserve, both of which come back by themselves.
+/// </para>
+/// <para>Blocking and awaiting callers share this one path; a blocking caller's waits complete before they return.</para>
+/// </remarks>
+internal sealed class PageFaults
+{
+    private readonly Rooms _rooms;
+    private readonly LeafFinder _finder;
+    private readonly MinorFaults _minor;
+    private readonly LoadStarter _starter;
+    private readonly LoadRunner _runner;
+    private readonly ReserveFrames _reserve;
+    private readonly int _maxReadAhead;
+
+    public PageFaults(Rooms rooms, int maxReadAhead)
+    {
+        _rooms = rooms;
+        _maxReadAhead = maxReadAhead;
+        var loads = new LoadTable();
+        var installer = new PageInstaller(rooms.Frames, rooms.Rmap, rooms.TouchedFrames, rooms.Ledger);
+        _finder = new LeafFinder(rooms.Families, rooms.Ledger);
+        _minor = new MinorFaults(rooms, installer, loads);
+        _starter = new LoadStarter(rooms, loads);
+        _runner = new LoadRunner(rooms, loads, installer, new DeviceReader(rooms.Counters));
+        _reserve = new ReserveFrames(rooms);
+    }
+
+    /// <summary>A request for a page.</summary>
+    /// <param name="File">The file.</param>
+    /// <param name="Page">The page, inside the file.</param>
+    /// <param name="Wanted">How many pages from there on the caller is going to read.</param>
+    /// <param name="Blocking">Whether to block the thread instead of awaiting.</param>
+    /// <param name="NeedsFrame">Whether a read around the cache will not do (leases).</param>
+    public readonly record struct Request(FileMapping File, long Page, int Wanted, bool Blocking, bool NeedsFrame = false);
+
+    /// <summary>The part of a fault that needs no wait; false if there is more to do.</summary>
+    public bool TryFaultMinor(FileMapping file, long page, out PageHold hold)
+    {
+        var result = _minor.Find(file, page);
+        hold = result.Hold;
+        if (result.Outcome == MinorFaults.Outcome.Held)
+        {
+            return true;
+        }
+
+        if (result.Outcome == MinorFaults.Outcome.Loading)
+        {
+            _minor.Unpin(hold.Frame);
+        }
+
+        hold = default;
+        return false;
+    }
+
+    /// <summary>Makes a page readable on the calling thread.</summary>
+    /// <inheritdoc cref="FaultAsync"/>
+    public PageHold Fault(Request request)
+    {
+        // A blocking fault has completed when it returns; the task is for an engine's map that answers later.
+        var fault = FaultAsync(request with { Blocking = true }, CancellationToken.None);
+        return fault.IsCompleted ? fault.Result : fault.AsTask().GetAwaiter().GetResult();
+    }
+
+    /// <summary>Makes a page readable.</summary>
+    /// <returns>A hold, or <see cref="PageHold.None"/> if a frame is needed and none was to be had.</returns>
+    /// <exception cref="PageLoadException">The device failed.</exception>
+    /// <exception cref="ExtentMapException">The engine failed.</exception>
+    public async ValueTask<PageHold> FaultAsync(Request request, CancellationToken cancellationToken)
+    {
+        var (file, page, wanted, blocking, needsFrame) = request;
+        Backoff backoff = default;
+        while (true)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            file.ThrowIfClosed();
+            var result = _minor.Find(file, page);
+            switch (result.Outcome)
+            {
+                case MinorFaults.Outcome.Held:
+                    return result.Hold;
+                case MinorFaults.Outcome.Busy:
+                    backoff.Once();
+                    continue;
+                case MinorFaults.Outcome.Loading:
+                    _rooms.Counters.LoadsCoalesced.Increment();
+                    if (await WaitAsync(request, result.Load!, result.Hold, result.Generation, cancellationToken).ConfigureAwait(false))
+                    {
+                        return result.Hold;
+                    }
+
+                    continue;
+            }
+
+            if (!LeafFinder.TryFind(file, page, out var found))
+            {
+                found = await _finder.FindAsync(file, page, blocking, cancellationToken).ConfigureAwait(false);
+                Maintain();
+            }
+
+            var source = found.Leaf.Resolve(Window.SlotOf(page), _rooms.PageShift);
+            if (source.Kind == PageSourceKind.Zero || found.Leaf[Window.SlotOf(page)].IsResident)
+            {
+                continue;
+            }
+
+            var pages = wanted + PlanReadAhead(file, page, wanted);
+            var outcome = source.Kind == PageSourceKind.Block
+                ? _starter.TryStart(file, page, found, source, pages, out var load)
+                : _starter.TryStartComposite(file, page, found, out load);
+            switch (outcome)
+            {
+                case LoadStarter.Outcome.Lost:
+                    backoff.Once();
+                    continue;
+                case LoadStarter.Outcome.NoFrame when needsFrame:
+                    return PageHold.None;
+                case LoadStarter.Outcome.NoFrame:
+                    var around = await ReadAroundAsync(request, found, source, cancellationToken).ConfigureAwait(false);
+                    if (around.Kind != PageHoldKind.None)
+                    {
+                        return around;
+                    }
+
+                    continue;
+            }
+
+            _rooms.Counters.MajorFaults.Increment();
+            NoteReadAhead(file, page, wanted, load!.Frames.Count);
+            _rooms.Counters.PagesReadAhead.Add(Math.Max(0, load.Frames.Count - wanted));
+            var first = load.Frames[0];
+            var hold = new PageHold(PageHoldKind.Pinned, first.Frame);
+            var run = _runner.RunAsync(load, blocking);
+            if (!blocking && !run.IsCompleted)
+            {
+                StartFollowing(file, page + load.Frames.Count, wanted - load.Frames.Count);
+            }
+
+            if (await WaitAsync(request, load, hold, first.Generation, cancellationToken).ConfigureAwait(false))
+            {
+                return hold;
+            }
+        }
+    }
+
+    /// <summary>Starts loads for a range and waits until they have ended; errors are left to who reads the pages.</summary>
+    public async ValueTask PrefetchAsync(FileMapping file, long firstPage, long lastPage, CancellationToken cancellationToken)
+    {
+        var running = new List<LoadOperation>(MostParallelLoads);
+        for (var page = firstPage; page <= lastPage;)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            file.ThrowIfClosed();
+            if (!LeafFinder.TryFind(file, page, out var found))
+            {
+                found = await _finder.FindAsync(file, page, blocking: false, cancellationToken).ConfigureAwait(false);
+                Maintain();
+            }
+
+            var left = (int)Math.Min(lastPage - page + 1, int.MaxValue);
+            if (!TryStartMissing(file, page, found, left, out var load))
+            {
+                page++;
+                continue;
+            }
+
+            page += load.Frames.Count;
+            running.Add(load);
+            if (running.Count == MostParallelLoads)
+            {
+                await running[0].WaitAsync(blocking: false, cancellationToken).ConfigureAwait(false);
+                running.RemoveAt(0);
+            }
+        }
+
+        foreach (var load in running)
+        {
+            await load.WaitAsync(blocking: false, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Gives a hold back.</summary>
+    public void Release(PageHold hold)
+    {
+        switch (hold.Kind)
+        {
+            case PageHoldKind.Pinned:
+                _minor.Unpin(hold.Frame);
+                break;
+            case PageHoldKind.Around:
+                _reserve.Give(hold.Frame);
+                break;
+        }
+    }
+
+    /// <summary>Pins the page that a reference shows, if it is resident now.</summary>
+    public bool TryPin(PageReference reference, out PageHold hold) => _minor.TryPin(reference, out hold);
+
+    private const int MostParallelLoads = 8;
+
+    private async ValueTask<bool> WaitAsync(
+        Request request, LoadOperation load, PageHold hold, int generation, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await load.WaitAsync(request.Blocking, cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // The load goes on for the others; only this caller lets go of the page.
+            _minor.Unpin(hold.Frame);
+            throw;
+        }
+
+        if (load.Error is null && _minor.TryUseLoaded(request.File, request.Page, hold.Frame, generation))
+        {
+            return true;
+        }
+
+        _minor.Unpin(hold.Frame);
+        if (load.Error is { } error && (load.File == request.File || !load.OriginIsGone))
+        {
+            throw ErrorFor(request, error);
+        }
+
+        return false;
+    }
+
+    private static PageLoadException ErrorFor(Request request, Exception error)
+    {
+        var (file, page) = (request.File, request.Page);
+        var shift = file.Volume.PageShift;
+        var blocks = BlockRun.None;
+        if (file.Tree.FindLeaf(Window.Of(page)) is { } leaf
+            && leaf.Resolve(Window.SlotOf(page), shift) is { Kind: PageSourceKind.Block } source)
+        {
+            blocks = new BlockRun(source.Block << shift, file.Volume.PageSize);
+        }
+
+        return new PageLoadException(file.Id, file.Name, page << shift, blocks, error.Message, error);
+    }
+
+    /// <summary>Reads the page into a frame of the reserve; none if it was no longer the file's truth afterwards.</summary>
+    private async ValueTask<PageHold> ReadAroundAsync(
+        Request request, LeafFinder.Found found, PageSource source, CancellationToken cancellationToken)
+    {
+        var (file, page) = (request.File, request.Page);
+        var frame = await _reserve.TakeAsync(file.Domain, request.Blocking, cancellationToken).ConfigureAwait(false);
+        var keep = false;
+        try
+        {
+            await _runner.ReadAroundAsync(file, page, source, found.Leaf, frame, request.Blocking).ConfigureAwait(false);
+            _rooms.Counters.ReadsAround.Increment();
+            keep = LeafFinder.IsYoungEnough(file.Volume, found.Leaf, Window.SlotOf(page)) && file.Holds(found.Cookie);
+            return keep ? new PageHold(PageHoldKind.Around, frame) : PageHold.None;
+        }
+        catch (Exception error)
+        {
+            _rooms.Counters.LoadFailures.Increment();
+            throw ErrorFor(request, error);
+        }
+        finally
+        {
+            if (!keep)
+            {
+                _reserve.Give(frame);
+            }
+        }
+    }
+
+    /// <summary>The rest of a long read that lies elsewhere on the device is fetched at the same time.</summary>
+    private void StartFollowing(FileMapping file, long page, int wanted)
+    {
+        for (var started = 1; wanted > 0 && started < MostParallelLoads; started++)
+        {
+            if (!LeafFinder.TryFind(file, page, out var found) || !TryStartMissing(file, page, found, wanted, out var load))
+            {
+                return;
+            }
+
+            page += load.Frames.Count;
+            wanted -= load.Frames.Count;
+        }
+    }
+
+    /// <summary>Starts a load of a page that is nowhere in memory, for nobody in particular.</summary>
+    private bool TryStartMissing(
+        FileMapping file, long page, LeafFinder.Found found, int wanted, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out LoadOperation? load)
+    {
+        load = null;
+        if (TryFaultMinor(file, page, out var hold))
+        {
+            Release(hold);
+            return false;
+        }
+
+        var source = found.Leaf.Resolve(Window.SlotOf(page), _rooms.PageShift);
+        var outcome = source.Kind switch
+        {
+            PageSourceKind.Block => _starter.TryStart(file, page, found, source, wanted, out load),
+            PageSourceKind.Composite => _starter.TryStartComposite(file, page, found, out load),
+            _ => LoadStarter.Outcome.Lost,
+        };
+        if (outcome != LoadStarter.Outcome.Started)
+        {
+            return false;
+        }
+
+        _rooms.Counters.PagesReadAhead.Add(load!.Frames.Count);
+        var first = load.Frames[0].Frame;
+        _ = _runner.RunAsync(load, blocking: false);
+        _minor.Unpin(first);
+        return true;
+    }
+
+    /// <summary>How many pages behind the wanted ones to fetch: doubles while faults follow each other.</summary>
+    private int PlanReadAhead(FileMapping file, long page, int wanted)
+    {
+        if (_maxReadAhead == 0 || page != file.ReadAheadNext)
+        {
+            return 0;
+        }
+
+        return Math.Min(_maxReadAhead, Math.Max(4, Math.Max(wanted, file.ReadAheadPages) * 2));
+    }
+
+    private static void NoteReadAhead(FileMapping file, long page, int wanted, int loaded)
+    {
+        file.ReadAheadPages = page == file.ReadAheadNext ? Math.Max(0, loaded - wanted) : 0;
+        file.ReadAheadNext = page + loaded;
+    }
+
+    /// <summary>After a leaf was made: metadata may have grown over its allowance, or empty leaves piled up.</summary>
+    private void Maintain()
+    {
+        _rooms.Supply.Balance();
+        _rooms.Sweeper.SweepIfNeeded();
+    }
+}

@@ -1,0 +1,104 @@
+using SharedPageCache.Frames;
+using SharedPageCache.Mappings;
+using SharedPageCache.Memory;
+
+namespace SharedPageCache.Faults;
+
+/// <summary>
+/// Leases: pinned pages that callers read in place. The pin is the only thing that keeps the bytes: a discard or an
+/// overwrite meanwhile gives the block another frame, and the last unpin frees this one.
+/// </summary>
+internal sealed class PageLeases(Rooms rooms, PageFaults faults)
+{
+    private readonly AlignedBuffer _zeroPage = new(rooms.PageSize);
+
+    /// <summary>Leases the page if it is resident, without any wait.</summary>
+    public bool TryTake(FileMapping file, PageTree tree, long page, out PageHold hold)
+    {
+        var slot = Window.SlotOf(page);
+        if (tree.FindLeaf(Window.Of(page)) is { } leaf)
+        {
+            var reference = leaf[slot];
+            if (reference.Kind == ReferenceKind.Hole)
+            {
+                hold = PageHold.Zero;
+                return true;
+            }
+
+            // The slot is read again after the pin: a file that has left the page by then is not given it.
+            if (reference.IsResident && faults.TryPin(reference, out hold))
+            {
+                if (leaf[slot] == reference && TryCharge(hold))
+                {
+                    MarkUse(file, page, leaf, hold.Frame);
+                    return true;
+                }
+
+                faults.Release(hold);
+            }
+        }
+
+        hold = default;
+        return false;
+    }
+
+    /// <summary>Leases the page, loading it if need be; waits while leases hold all that they may or no frame is free.</summary>
+    public async ValueTask<PageHold> TakeAsync(FileMapping file, long page, int wanted, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            file.ThrowIfClosed();
+            if (TryTake(file, file.Tree, page, out var hold))
+            {
+                return hold;
+            }
+
+            hold = await faults.FaultAsync(new PageFaults.Request(file, page, wanted, Blocking: false, NeedsFrame: true), cancellationToken)
+                .ConfigureAwait(false);
+            if (hold.Kind == PageHoldKind.Zero || (hold.Kind == PageHoldKind.Pinned && TryCharge(hold)))
+            {
+                return hold;
+            }
+
+            faults.Release(hold);
+            await rooms.LeaseTurns.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    public void Give(int frame)
+    {
+        faults.Release(new PageHold(PageHoldKind.Pinned, frame));
+        rooms.LeaseTurns.Pulse();
+    }
+
+    /// <summary>The bytes of a leased page.</summary>
+    public ReadOnlySpan<byte> Span(PageHold hold) =>
+        hold.Kind == PageHoldKind.Zero ? _zeroPage.Memory.Span : rooms.Arena.Span(hold.Frame);
+
+    /// <summary>The bytes of a leased page, for heap leases.</summary>
+    public ReadOnlyMemory<byte> Memory(PageHold hold) =>
+        hold.Kind == PageHoldKind.Zero ? _zeroPage.Memory : rooms.Arena.Memory(hold.Frame);
+
+    public int Limit => rooms.Quota.Limit;
+
+    /// <summary>A heap lease was collected without having been disposed.</summary>
+    public void ReportLeak() => rooms.Counters.LeakedLeases.Increment();
+
+    private bool TryCharge(PageHold hold) => rooms.Quota.TryCharge(hold.Frame);
+
+    private void MarkUse(FileMapping file, long page, Leaf leaf, int frame)
+    {
+        ref var use = ref rooms.Frames[frame].Use;
+        if (use < FrameTable.MaxUse)
+        {
+            use++;
+        }
+
+        if (file.Touches is not { } touches || !touches.IsSet(page))
+        {
+            rooms.Reader.TouchFirst(file, page, leaf);
+        }
+
+        rooms.Hits.Add(1);
+    }
+}

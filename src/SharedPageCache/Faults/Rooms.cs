@@ -1,0 +1,86 @@
+using SharedPageCache.Concurrency;
+using SharedPageCache.Eviction;
+using SharedPageCache.Frames;
+using SharedPageCache.Mappings;
+using SharedPageCache.Memory;
+using SharedPageCache.Physical;
+using SharedPageCache.Rmap;
+
+namespace SharedPageCache.Faults;
+
+/// <summary>The rooms below, wired once for one cache: what a fault works with.</summary>
+internal sealed class Rooms
+{
+    public Rooms(MemoryPlan plan, bool hugePages, Func<FrameTable, int, IEvictionPolicy> makePolicy)
+    {
+        Plan = plan;
+        PageShift = System.Numerics.BitOperations.Log2((uint)plan.PageSize);
+        Arena = new Arena(plan.FrameCount, plan.PageSize, hugePages);
+        Frames = new FrameTable(plan.FrameCount);
+        Table = new PhysicalTable(Frames);
+        Rmap = new ReverseMap(Frames);
+        TouchedFrames = new FrameBits(plan.FrameCount);
+        LeasedFrames = new FrameBits(plan.FrameCount);
+        Pool = new FramePool(Frames, Arena, Rmap, TouchedFrames, LeasedFrames);
+        Pool.Fill(first: plan.Reserve);
+        var walk = new ReferenceWalk(Rmap, Families, Ledger, PageShift);
+        Walk = walk;
+        Reclaimer = new Reclaimer(Frames, Table, makePolicy(Frames, plan.FrameCount - plan.Reserve), walk, Pool, Volumes);
+        Sweeper = new LeafSweeper(Frames, Families, Ledger, Pool);
+        Supply = new FrameSupply(Pool, Reclaimer, Ledger, Volumes, plan);
+        Quota = new LeaseQuota(Frames, LeasedFrames, plan.LeaseLimit);
+        Reader = new PageReader(Frames, Arena, TouchedFrames, Hits, PageShift);
+    }
+
+    public MemoryPlan Plan { get; }
+
+    public int PageShift { get; }
+
+    public int PageSize => Plan.PageSize;
+
+    public Arena Arena { get; }
+
+    public FrameTable Frames { get; }
+
+    public PhysicalTable Table { get; }
+
+    public ReverseMap Rmap { get; }
+
+    public FrameBits TouchedFrames { get; }
+
+    public FrameBits LeasedFrames { get; }
+
+    public FramePool Pool { get; }
+
+    public ReferenceWalk Walk { get; }
+
+    public Reclaimer Reclaimer { get; }
+
+    public FrameSupply Supply { get; }
+
+    public LeafSweeper Sweeper { get; }
+
+    public LeaseQuota Quota { get; }
+
+    public PageReader Reader { get; }
+
+    /// <summary>Where those wait who want a lease that cannot be given now.</summary>
+    public Turnstile LeaseTurns { get; } = new();
+
+    public ThreadCounter Hits { get; } = new();
+
+    public NodeLedger Ledger { get; } = new();
+
+    public FamilyTable Families { get; } = new();
+
+    public VolumeList Volumes { get; } = new();
+
+    public FaultCounters Counters { get; } = new();
+
+    /// <summary>Memory of the frame headers and of all tables that are sized with the frames, in bytes.</summary>
+    public long FixedMetadataBytes =>
+        Frames.Bytes + Table.Bytes + TouchedFrames.Bytes + LeasedFrames.Bytes + Reclaimer.PolicyBytes;
+
+    /// <summary>All metadata in bytes, nodes that are not yet collected included.</summary>
+    public long MetadataBytes => FixedMetadataBytes + Supply.ManagedMetadataBytes + Rmap.OverflowBytes + Families.Bytes;
+}

@@ -1,0 +1,35 @@
+using SharedPageCache.Concurrency;
+using SharedPageCache.Memory;
+
+namespace SharedPageCache.Frames;
+
+/// <summary>One flag a frame, set and cleared atomically, with the number of flags that are set.</summary>
+internal sealed class FrameBits(int frameCount)
+{
+    private readonly NativeArray<long> _words = new((frameCount + 63) / 64);
+    private long _count;
+
+    public long Count => Atomic.LoadAcquire(ref _count);
+
+    public long Bytes => _words.Bytes;
+
+    public bool IsSet(int frame) => (Atomic.LoadAcquire(ref _words[frame >> 6]) & Bit(frame)) != 0;
+
+    public void Set(int frame)
+    {
+        if (!IsSet(frame) && (Atomic.Or(ref _words[frame >> 6], Bit(frame)) & Bit(frame)) == 0)
+        {
+            Atomic.Add(ref _count, 1);
+        }
+    }
+
+    public void Clear(int frame)
+    {
+        if (IsSet(frame) && (Atomic.And(ref _words[frame >> 6], ~Bit(frame)) & Bit(frame)) != 0)
+        {
+            Atomic.Add(ref _count, -1);
+        }
+    }
+
+    private static long Bit(int frame) => 1L << (frame & 63);
+}

@@ -1,0 +1,37 @@
+using System.Runtime.InteropServices;
+using SharedPageCache.Concurrency;
+
+namespace SharedPageCache.Frames;
+
+/// <summary>All that the cache keeps for one frame: 48 bytes, of which a hit reads the first 16.</summary>
+/// <remarks>
+/// <code>
+/// offset size field     written by                              read by
+///      0    8 State     the verbs of FrameState                 everybody
+///      8    4 Pins      interlocked, by who pins                evictor, unpin
+///     12    1 Use       hits, until saturated (racy by design)  the policy
+///     13    1 Queue     the policy, under its lock              the policy
+///     14    2 Domain    the owner of a free frame               the owner of a free frame
+///     16    8 Identity  the owner of a loading frame            who found the frame in the physical table
+///     24    8 Next      the physical table                      the physical table
+///     32    8 Record    the rmap                                the rmap
+///     40    4 Previous  the policy, under its lock; free list   the same
+///     44    4 Following the policy, under its lock; free list   the same
+/// </code>
+/// </remarks>
+[StructLayout(LayoutKind.Sequential, Size = 48)]
+internal struct FrameHeader
+{
+    public FrameState State;
+    public int Pins;
+    public byte Use;
+    public byte Queue;
+    public ushort Domain;
+    public long Identity;
+    public long Next;
+    public long Record;
+    public int Previous;
+    public int Following;
+
+    public readonly int PinsAcquire => Atomic.LoadAcquire(in Pins);
+}

@@ -1,0 +1,236 @@
+using System.Runtime.CompilerServices;
+using SharedPageCache.Concurrency;
+
+namespace SharedPageCache.Frames;
+
+/// <summary>
+/// The state word of a frame and the only verbs that change it.
+/// </summary>
+/// <remarks>
+/// <code>
+///  63                    33 32                     4   3   2   0
+/// +------------------------+------------------------+---+-------+
+/// | generation (31)        | sequence (29)          | X | phase |
+/// +------------------------+------------------------+---+-------+
+///
+///              TryTake (pop)          TryPublish
+///   Free ─────────────────▶ Loading ─────────────▶ Clean ◀────────┐
+///    ▲                         │  TryFail             │  TryClaim   │ TryUnclaim
+///    │                         │  TryDetach           ▼             │ (a pin was seen)
+///    │     TryFree             ▼                   Claimed ─────────┘
+///    ├────────────────────  Detached ◀── TryDetach ── Clean        
+///    │                                                 │
+///    └──────────────────────────────── TryFree ────── Claimed
+///   Free ── generations used up ──▶ Retired ── sweep found no reference ──▶ Free
+/// </code>
+/// <para>
+/// <b>Generation</b> names one tenancy of the frame. Every step that ends a tenancy (TryFree from Claimed, TryFail,
+/// TryDetach, Disown) advances it in the same compare-and-swap, so a page reference that carries the old number is never
+/// believed again. It starts at 1 and never wraps: a frame that reaches the last generation is retired.
+/// </para>
+/// <para>
+/// <b>Sequence</b> changes with every change of content inside a tenancy. An optimistic reader compares generation,
+/// sequence and X before and after its copy. It may wrap: a reader would have to sleep through exactly 2^29 changes of
+/// one page inside one copy.
+/// </para>
+/// <para>
+/// <b>X</b>, the exclusive bit, says that bytes are being changed in place. Readers and pins respect it; only the write
+/// side sets it.
+/// </para>
+/// <para>
+/// Why each atomic suffices. All transitions are compare-and-swap on one word: of two that compete exactly one wins and
+/// the loser sees the new word. TryClaim and TryDetach are full fences and are followed by a load of the pin count; a pin
+/// is an interlocked increment (full fence) followed by a load of this word: of two full fences one sees the other, so
+/// either the evictor sees the pin or the pinner sees the claim. TryPublish is the release that makes the loaded bytes
+/// visible: a reader's acquire load of the word (or of a reference that was stored after it) orders its copy behind it.
+/// </para>
+/// </remarks>
+internal struct FrameState
+{
+    public const int GenerationShift = 33;
+
+    /// <summary>
+    /// A frame that comes free at or past this generation is retired. One tenancy uses up at most two generations, so the
+    /// number cannot wrap in between.
+    /// </summary>
+    public const int LastGeneration = int.MaxValue - 8;
+
+    private const long PhaseMask = 7;
+    private const long ExclusiveBit = 1L << 3;
+    private const long SequenceUnit = 1L << 4;
+    private const long SequenceMask = ((1L << 29) - 1) << 4;
+    private const long GenerationMask = ~((1L << GenerationShift) - 1);
+
+    private long _word;
+
+    /// <summary>One look at the word.</summary>
+    public readonly struct Snapshot(long word)
+    {
+        public readonly long Word = word;
+
+        public FramePhase Phase => (FramePhase)(Word & PhaseMask);
+
+        public int Generation => (int)(Word >>> GenerationShift);
+
+        public bool IsExclusive => (Word & ExclusiveBit) != 0;
+
+        /// <summary>Whether the frame's content may be shown and pinned.</summary>
+        public bool IsReadable => Phase is FramePhase.Clean or FramePhase.Dirty or FramePhase.Writeback && !IsExclusive;
+
+        /// <summary>
+        /// Whether a reference with this generation (in the place where the word has it) may be copied optimistically.
+        /// </summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public bool Admits(long reference) => ((Word ^ reference) & GenerationMask | Word & ExclusiveBit) == 0;
+
+        /// <summary>Whether nothing that a copy depends on has changed since.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public bool SameContentAs(Snapshot later) =>
+            ((Word ^ later.Word) & (GenerationMask | SequenceMask | ExclusiveBit)) == 0;
+
+        public override string ToString() =>
+            $"{Phase} generation {Generation} sequence {(Word & SequenceMask) >> 4}{(IsExclusive ? " exclusive" : "")}";
+    }
+
+    /// <summary>Load-acquire: what is read afterwards is at least as new as this word.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly Snapshot Load() => new(Atomic.LoadAcquire(in _word));
+
+    /// <summary>Puts a fresh frame into its first generation. Before the frame table is shared.</summary>
+    public void Initialize(int generation) => _word = ((long)generation << GenerationShift) | (long)FramePhase.Free;
+
+    /// <summary>Free -> Loading. The caller has popped the frame and is its only owner.</summary>
+    public Snapshot BeginLoading()
+    {
+        var word = Load();
+        Require(word, FramePhase.Free);
+        var next = new Snapshot(word.Word & ~PhaseMask | (long)FramePhase.Loading);
+        Atomic.StoreRelease(ref _word, next.Word);
+        return next;
+    }
+
+    /// <summary>Loading -> Free by the owner who never showed the frame to anybody (it lost the race to insert).</summary>
+    public void AbandonLoading()
+    {
+        var word = Load();
+        Require(word, FramePhase.Loading);
+        Atomic.StoreRelease(ref _word, word.Word & ~PhaseMask | (long)FramePhase.Free);
+    }
+
+    /// <summary>Loading -> Clean, unless the tenancy was ended meanwhile (a discard). Publishes the bytes.</summary>
+    public bool TryPublish(int generation) =>
+        TryMove(generation, FramePhase.Loading, FramePhase.Clean, sequence: SequenceUnit, newGeneration: false);
+
+    /// <summary>Loading -> Detached with a new generation: the load failed.</summary>
+    public bool TryFail(int generation) =>
+        TryMove(generation, FramePhase.Loading, FramePhase.Detached, sequence: 0, newGeneration: true);
+
+    /// <summary>Clean -> Claimed. The caller must look at the pins next and unclaim if there are any.</summary>
+    public bool TryClaim(int generation) =>
+        TryMove(generation, FramePhase.Clean, FramePhase.Claimed, sequence: 0, newGeneration: false);
+
+    /// <summary>Claimed -> Clean; false if a discard ended the tenancy while the frame was claimed.</summary>
+    public bool TryUnclaim(int generation) =>
+        TryMove(generation, FramePhase.Claimed, FramePhase.Clean, sequence: 0, newGeneration: false);
+
+    /// <summary>Clean or Loading -> Detached with a new generation: a discard, pinned or not.</summary>
+    public bool TryDetach(Snapshot seen)
+    {
+        if (seen.Phase is not (FramePhase.Clean or FramePhase.Loading))
+        {
+            return false;
+        }
+
+        return TryMove(seen.Generation, seen.Phase, FramePhase.Detached, sequence: 0, newGeneration: true);
+    }
+
+    /// <summary>Claimed stays Claimed, with a new generation: a discard reaches a frame that is being evicted.</summary>
+    public bool TryDisown(int generation) =>
+        TryMove(generation, FramePhase.Claimed, FramePhase.Claimed, sequence: 0, newGeneration: true);
+
+    /// <summary>Claimed -> Detached by the claimant who found the tenancy ended and pins on the frame.</summary>
+    public void DetachClaimed()
+    {
+        while (true)
+        {
+            var word = Load();
+            Require(word, FramePhase.Claimed);
+            if (TryMove(word.Generation, FramePhase.Claimed, FramePhase.Detached, sequence: 0, newGeneration: false))
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>Claimed -> Free with a new generation. Only the claimant calls it; a discard may change the generation.</summary>
+    public void FreeClaimed()
+    {
+        while (true)
+        {
+            var word = Load();
+            Require(word, FramePhase.Claimed);
+            if (TryMove(word.Generation, FramePhase.Claimed, FramePhase.Free, sequence: 0, newGeneration: true))
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>Detached -> Free. Many may try (each who saw the last pin go); one wins.</summary>
+    public bool TryFreeDetached()
+    {
+        var word = Load();
+        return word.Phase == FramePhase.Detached
+            && TryMove(word.Generation, FramePhase.Detached, FramePhase.Free, sequence: 0, newGeneration: false);
+    }
+
+    /// <summary>Free -> Retired, by the owner of the free frame.</summary>
+    public void Retire()
+    {
+        var word = Load();
+        Require(word, FramePhase.Free);
+        Atomic.StoreRelease(ref _word, word.Word & ~PhaseMask | (long)FramePhase.Retired);
+    }
+
+    /// <summary>Retired -> Free in generation 1, after a sweep has found no reference to the frame.</summary>
+    public void Renew()
+    {
+        Require(Load(), FramePhase.Retired);
+        Atomic.StoreRelease(ref _word, 1L << GenerationShift | (long)FramePhase.Free);
+    }
+
+    public override readonly string ToString() => Load().ToString();
+
+    private bool TryMove(int generation, FramePhase from, FramePhase to, long sequence, bool newGeneration)
+    {
+        while (true)
+        {
+            var word = Load();
+            if (word.Phase != from || word.Generation != generation || word.IsExclusive)
+            {
+                return false;
+            }
+
+            var sequenceBits = word.Word + sequence & SequenceMask;
+            var generationBits = word.Word & GenerationMask;
+            if (newGeneration)
+            {
+                generationBits += 1L << GenerationShift;
+            }
+
+            var next = generationBits | sequenceBits | (long)to;
+            if (Atomic.CompareExchange(ref _word, next, word.Word) == word.Word)
+            {
+                return true;
+            }
+        }
+    }
+
+    private static void Require(Snapshot word, FramePhase phase)
+    {
+        if (word.Phase != phase)
+        {
+            throw new InvalidOperationException($"Broken invariant: a frame is {word} where {phase} was expected.");
+        }
+    }
+}

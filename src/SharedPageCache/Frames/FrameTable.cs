@@ -1,0 +1,129 @@
+using System.Runtime.CompilerServices;
+using SharedPageCache.Concurrency;
+using SharedPageCache.Memory;
+
+namespace SharedPageCache.Frames;
+
+/// <summary>
+/// The headers of all frames. Frames never move and headers are never unmapped while the table is reachable, so any
+/// thread may look at any header at any time and judge afterwards, by generation, whether what it saw still holds.
+/// </summary>
+internal sealed class FrameTable
+{
+    /// <summary>Two use bits: enough for S3-FIFO and CLOCK, and soon saturated, so that a hot page is not written.</summary>
+    public const int MaxUse = 3;
+
+    private readonly NativeArray<FrameHeader> _headers;
+    private TinyLock _generationsLock;
+
+    /// <summary>The engine's generations, kept apart because most engines have none: made when one is first seen.</summary>
+    private NativeArray<uint>? _engineGenerations;
+
+    public FrameTable(int count)
+    {
+        _headers = new NativeArray<FrameHeader>(count);
+        for (var i = 0; i < count; i++)
+        {
+            _headers[i].State.Initialize(generation: 1);
+            _headers[i].Previous = -1;
+            _headers[i].Following = -1;
+        }
+    }
+
+    public int Count => _headers.Length;
+
+    public long Bytes => _headers.Bytes + (Atomic.LoadAcquire(ref _engineGenerations)?.Bytes ?? 0);
+
+    public ref FrameHeader this[int frame]
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => ref _headers[frame];
+    }
+
+    /// <summary>
+    /// The block whose content the frame holds or is loading. Stable while the frame is pinned, claimed, owned, or found
+    /// unchanged in the physical table afterwards.
+    /// </summary>
+    public BlockIdentity IdentityOf(int frame)
+    {
+        var packed = Atomic.LoadAcquire(ref _headers[frame].Identity);
+        var generations = Atomic.LoadAcquire(ref _engineGenerations);
+        return new BlockIdentity(packed, packed == 0 || generations is null ? 0 : generations[frame]);
+    }
+
+    /// <summary>Only the owner of a frame that is in no table sets its identity.</summary>
+    public void SetIdentity(int frame, BlockIdentity identity)
+    {
+        var generations = Atomic.LoadAcquire(ref _engineGenerations);
+        if (generations is null && identity.Generation != 0)
+        {
+            generations = MakeEngineGenerations();
+        }
+
+        if (generations is not null)
+        {
+            generations[frame] = identity.Generation;
+        }
+
+        Atomic.StoreRelease(ref _headers[frame].Identity, identity.Packed);
+    }
+
+    /// <summary>
+    /// Takes a pin without asking: the caller checks the state afterwards and unpins if it does not suit. The increment
+    /// is a full fence (see <see cref="FrameState"/>).
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public int Pin(int frame) => Atomic.Increment(ref _headers[frame].Pins);
+
+    /// <summary>Gives a pin back.</summary>
+    /// <returns>
+    /// Whether this was the last pin of a detached frame and the caller has just freed it: it must put it on the free list.
+    /// </returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool Unpin(int frame)
+    {
+        ref var header = ref _headers[frame];
+        return Atomic.Decrement(ref header.Pins) <= 0 && UnpinnedLast(ref header);
+    }
+
+    /// <summary>
+    /// Frees a detached frame if nobody pins it. Called by who detached it and by who unpins it: whichever comes later
+    /// sees the other's fence, and the compare-and-swap lets one win.
+    /// </summary>
+    public bool TryFreeDetached(int frame)
+    {
+        ref var header = ref _headers[frame];
+        return header.PinsAcquire == 0 && header.State.TryFreeDetached();
+    }
+
+    private static bool UnpinnedLast(ref FrameHeader header)
+    {
+        if (header.PinsAcquire < 0)
+        {
+            Atomic.Increment(ref header.Pins);
+            throw new InvalidOperationException("A page lease was released more often than it was taken.");
+        }
+
+        return header.State.Load().Phase == FramePhase.Detached && header.State.TryFreeDetached();
+    }
+
+    private NativeArray<uint> MakeEngineGenerations()
+    {
+        _generationsLock.Enter();
+        try
+        {
+            var generations = Atomic.LoadAcquire(ref _engineGenerations);
+            if (generations is null)
+            {
+                generations = new NativeArray<uint>(Count);
+                Atomic.StoreRelease(ref _engineGenerations, generations);
+            }
+
+            return generations;
+        }
+        finally
+        {
+            _generationsLock.Exit();
+        }
+    }
+}

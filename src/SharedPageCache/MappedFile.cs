@@ -1,0 +1,369 @@
+using System.Diagnostics;
+using System.IO.Pipelines;
+using SharedPageCache.Concurrency;
+using SharedPageCache.Mappings;
+
+namespace SharedPageCache;
+
+/// <summary>
+/// An open file of a volume, read through the cache. A handle: several may be open on one file.
+/// </summary>
+/// <remarks>
+/// <para>
+/// Thread-safe. A read that finds its pages in memory takes no lock, writes nothing shared and allocates nothing. A read
+/// inside one page sees that page before or after any change, never a mix; a read of several pages is a series of reads of
+/// one page.
+/// </para>
+/// <para>
+/// Reads are clipped to the file's length, as files do: a short count at the end, 0 behind it. Dispose closes the handle;
+/// leases taken through it stay readable.
+/// </para>
+/// </remarks>
+[DebuggerDisplay("{Name,nq} ({Id}), {Length} bytes")]
+public sealed class MappedFile : IDisposable, IAsyncDisposable
+{
+    private readonly FileMapping _mapping;
+    private readonly CacheEngine _engine;
+    private int _closed;
+
+    internal MappedFile(CachedVolume volume, CacheEngine engine, FileMapping mapping)
+    {
+        Volume = volume;
+        _engine = engine;
+        _mapping = mapping;
+    }
+
+    /// <summary>The volume that the file lies on.</summary>
+    public CachedVolume Volume { get; }
+
+    /// <summary>The engine's identity of the file.</summary>
+    public FileId Id => _mapping.Id;
+
+    /// <summary>The name given at open, or the id in words.</summary>
+    public string Name => _mapping.Name ?? _mapping.Id.ToString();
+
+    /// <summary>The length in bytes.</summary>
+    public long Length => _mapping.Tree.Length;
+
+    /// <summary>The engine's own object for the file.</summary>
+    public IExtentMap Extents => _mapping.Extents;
+
+    /// <summary>The trust domain of the file.</summary>
+    public SecurityDomain Domain => _mapping.Domain;
+
+    /// <summary>Whether this handle was closed.</summary>
+    public bool IsClosed => Atomic.LoadAcquire(ref _closed) != 0;
+
+    internal FileMapping Mapping => _mapping;
+
+    /// <summary>Reads if all of it is in memory. Never waits, never asks the engine, never reads the device.</summary>
+    /// <param name="offset">First byte, 0 or more.</param>
+    /// <param name="destination">Receives the bytes; cleared if the method returns false.</param>
+    /// <param name="bytesRead">The number of bytes read: the length of the destination, or fewer at the end of the file.</param>
+    /// <returns>Whether everything was in memory.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The offset is negative.</exception>
+    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
+    public bool TryRead(long offset, Span<byte> destination, out int bytesRead)
+    {
+        ThrowIfUnusable(offset);
+        var tree = _mapping.Tree;
+        var count = (int)Math.Max(0, Math.Min(destination.Length, tree.Length - offset));
+        bytesRead = _engine.Rooms.Reader.CopyResident(_mapping, tree, offset, destination[..count]);
+        if (bytesRead == count)
+        {
+            return true;
+        }
+
+        destination[..bytesRead].Clear();
+        bytesRead = 0;
+        return false;
+    }
+
+    /// <summary>Reads, blocking the thread if pages have to be loaded.</summary>
+    /// <param name="offset">First byte, 0 or more.</param>
+    /// <param name="destination">Receives the bytes.</param>
+    /// <returns>The number of bytes read: fewer than asked at the end of the file, 0 at or behind it.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The offset is negative.</exception>
+    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
+    /// <exception cref="PageLoadException">The device failed; what was read before that page is in the destination.</exception>
+    /// <exception cref="ExtentMapException">The engine's extents could not be had or are wrong.</exception>
+    public int Read(long offset, Span<byte> destination)
+    {
+        ThrowIfUnusable(offset);
+        var cursor = _engine.Reads.Begin(_mapping, offset, destination.Length);
+        return cursor.CopyResident(destination) ? cursor.Done : _engine.Reads.Read(cursor, _mapping, destination);
+    }
+
+    /// <summary>Reads; completes synchronously and allocates nothing if all is in memory.</summary>
+    /// <param name="offset">First byte, 0 or more.</param>
+    /// <param name="destination">Receives the bytes.</param>
+    /// <param name="cancellationToken">Cancels this caller's wait; a load that others wait for goes on.</param>
+    /// <returns>The number of bytes read: fewer than asked at the end of the file, 0 at or behind it.</returns>
+    /// <inheritdoc cref="Read" path="/exception"/>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public ValueTask<int> ReadAsync(long offset, Memory<byte> destination, CancellationToken cancellationToken = default)
+    {
+        ThrowIfUnusable(offset);
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<int>(cancellationToken);
+        }
+
+        var cursor = _engine.Reads.Begin(_mapping, offset, destination.Length);
+        return cursor.CopyResident(destination.Span)
+            ? new ValueTask<int>(cursor.Done)
+            : _engine.Reads.ReadAsync(cursor, _mapping, destination, cancellationToken);
+    }
+
+    /// <summary>Leases the page at an offset if it is in memory and leases may hold one more frame.</summary>
+    /// <param name="offset">A byte of the page, inside the file.</param>
+    /// <param name="lease">The lease, which the caller disposes.</param>
+    /// <returns>Whether the page was leased.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The offset is negative or not inside the file.</exception>
+    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
+    public bool TryPin(long offset, out PageLease lease)
+    {
+        ThrowIfUnusable(offset);
+        var tree = _mapping.Tree;
+        ThrowIfOutside(offset, tree);
+        if (!_engine.Leases.TryTake(_mapping, tree, offset >> _engine.Rooms.PageShift, out var hold))
+        {
+            lease = default;
+            return false;
+        }
+
+        var inPage = (int)offset & (_engine.Rooms.PageSize - 1);
+        var span = _engine.Leases.Span(hold)[inPage..];
+        lease = new PageLease(_engine.Leases, hold.Frame, Clip(span, tree.Length - offset));
+        return true;
+    }
+
+    /// <summary>Leases the page at an offset, loading it if need be.</summary>
+    /// <param name="offset">A byte of the page, inside the file.</param>
+    /// <param name="cancellationToken">Cancels this caller's wait.</param>
+    /// <returns>
+    /// The lease, which the caller disposes. While leases hold all the frames that they may, the call waits for one to be
+    /// given back.
+    /// </returns>
+    /// <exception cref="ArgumentOutOfRangeException">The offset is negative or not inside the file.</exception>
+    /// <inheritdoc cref="ReadAsync" path="/exception"/>
+    public async ValueTask<PageMemoryLease> PinAsync(long offset, CancellationToken cancellationToken = default)
+    {
+        ThrowIfUnusable(offset);
+        ThrowIfOutside(offset, _mapping.Tree);
+        return await PinPageAsync(offset, Length, wanted: 1, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Leases all pages of a range.</summary>
+    /// <param name="offset">First byte, inside the file.</param>
+    /// <param name="length">Length in bytes, 0 or more; clipped at the end of the file.</param>
+    /// <param name="cancellationToken">Cancels this caller's wait.</param>
+    /// <returns>The leases as one sequence, which the caller disposes.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">Offset or length is negative, or the offset is not inside the file.</exception>
+    /// <exception cref="CacheCapacityException">The range has more pages than leases may hold together.</exception>
+    /// <inheritdoc cref="ReadAsync" path="/exception"/>
+    public async ValueTask<PageRangeLease> PinRangeAsync(
+        long offset, long length, CancellationToken cancellationToken = default)
+    {
+        ThrowIfUnusable(offset);
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        var fileLength = Length;
+        ThrowIfOutside(offset, _mapping.Tree);
+        var end = length > fileLength - offset ? fileLength : offset + length;
+        var shift = _engine.Rooms.PageShift;
+        var pages = end == offset ? 0 : (end - 1 >> shift) - (offset >> shift) + 1;
+        if (pages > _engine.Leases.Limit)
+        {
+            throw new CacheCapacityException(
+                $"A lease of {pages} pages was asked for; leases may hold {_engine.Leases.Limit} frames together.");
+        }
+
+        var leases = new List<PageMemoryLease>((int)pages);
+        try
+        {
+            for (var position = offset; position < end;)
+            {
+                var lease = await PinPageAsync(position, end, (int)(pages - leases.Count), cancellationToken).ConfigureAwait(false);
+                leases.Add(lease);
+                position += lease.Length;
+            }
+        }
+        catch
+        {
+            leases.ForEach(static lease => lease.Dispose());
+            throw;
+        }
+
+        return new PageRangeLease(leases);
+    }
+
+    /// <summary>
+    /// Brings a range into memory in as few device reads as possible, several at a time. A page that cannot be loaded is
+    /// left to whoever reads it.
+    /// </summary>
+    /// <param name="offset">First byte, 0 or more.</param>
+    /// <param name="length">Length in bytes, 0 or more; clipped at the end of the file.</param>
+    /// <param name="cancellationToken">Cancels the wait; loads under way go on.</param>
+    /// <returns>A task that completes when the loads have ended.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">Offset or length is negative.</exception>
+    /// <inheritdoc cref="ReadAsync" path="/exception"/>
+    public async ValueTask PrefetchAsync(long offset, long length, CancellationToken cancellationToken = default)
+    {
+        ThrowIfUnusable(offset);
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        var end = length > Length - offset ? Length : offset + length;
+        if (end > offset)
+        {
+            var shift = _engine.Rooms.PageShift;
+            await _engine.Faults.PrefetchAsync(_mapping, offset >> shift, end - 1 >> shift, cancellationToken)
+                .ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>
+    /// Clones the file at this point in time: constant time and memory whatever its size, no I/O. All that is in memory of
+    /// this file is in memory of the clone.
+    /// </summary>
+    /// <param name="options">Identity, name and domain of the clone; default an anonymous file in the same domain.</param>
+    /// <returns>The clone, which the caller disposes.</returns>
+    /// <remarks>
+    /// Calls <see cref="ICloneableExtentMap.Clone"/> if the engine has it; else the clone shares this file's extent map.
+    /// </remarks>
+    /// <exception cref="ArgumentException">The id is open already.</exception>
+    /// <exception cref="NotSupportedException">The engine clones by a system call: use <see cref="CloneAsync"/>.</exception>
+    /// <exception cref="CacheCapacityException">Metadata has used up the memory limit.</exception>
+    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
+    public MappedFile Clone(FileOpenOptions? options = null)
+    {
+        ThrowIfUnusable(0);
+        _engine.ThrowIfMetadataFull();
+        if (_mapping.Extents is IAsyncCloneableExtentMap and not ICloneableExtentMap)
+        {
+            throw new NotSupportedException($"{_mapping.Extents.GetType().Name} clones by a system call: use CloneAsync.");
+        }
+
+        var clone = _mapping.Clone(options?.Id ?? FileId.None, options?.Name, options?.Domain ?? _mapping.Domain);
+        return _engine.Adopt(Volume, clone);
+    }
+
+    /// <summary>Clones the file, also where the engine's clone is a system call or does I/O.</summary>
+    /// <param name="options">Identity, name and domain of the clone; default an anonymous file in the same domain.</param>
+    /// <param name="cancellationToken">Cancels the engine's operation where it can.</param>
+    /// <returns>The clone, which the caller disposes.</returns>
+    /// <inheritdoc cref="Clone" path="/exception"/>
+    public async ValueTask<MappedFile> CloneAsync(
+        FileOpenOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        if (_mapping.Extents is not IAsyncCloneableExtentMap cloneable)
+        {
+            return Clone(options);
+        }
+
+        ThrowIfUnusable(0);
+        _engine.ThrowIfMetadataFull();
+        var cookie = _mapping.TakeCookie();
+        var extents = await cloneable.CloneAsync(cancellationToken).ConfigureAwait(false);
+        var (id, name, domain) = (options?.Id ?? FileId.None, options?.Name, options?.Domain ?? _mapping.Domain);
+
+        // If the file's extents have changed meanwhile the trees may differ: the clone begins with an empty one.
+        var clone = _mapping.TryShareTree(extents, cookie, id, name, domain)
+            ?? _mapping.Volume.Open(extents, Length, id, name, domain);
+        return _engine.Adopt(Volume, clone);
+    }
+
+    /// <summary>
+    /// The engine has changed this file's extents in a range while the old blocks live on: what the cache knows of the
+    /// range is dropped from this file's tree. Other files are not affected.
+    /// </summary>
+    /// <param name="offset">First byte, 0 or more.</param>
+    /// <param name="length">Length in bytes, 0 or more.</param>
+    /// <exception cref="ArgumentOutOfRangeException">Offset or length is negative.</exception>
+    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
+    public void InvalidateExtents(long offset, long length)
+    {
+        ThrowIfUnusable(offset);
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        var end = length > Length - offset ? Length : offset + length;
+        if (end > offset)
+        {
+            var shift = _engine.Rooms.PageShift + Window.Shift;
+            _mapping.Invalidate(offset >> shift, end - 1 >> shift);
+        }
+    }
+
+    /// <summary>What of the file is in memory, and its fair share of that. Costs in proportion to the file's windows.</summary>
+    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
+    public FileReport GetReport()
+    {
+        ThrowIfUnusable(0);
+        return _engine.Report(_mapping);
+    }
+
+    /// <summary>A read-only stream over the file.</summary>
+    /// <param name="leaveOpen">Whether closing the stream leaves this handle open. Default true.</param>
+    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
+    public Stream OpenStream(bool leaveOpen = true)
+    {
+        ThrowIfUnusable(0);
+        return new MappedFileStream(this, leaveOpen);
+    }
+
+    /// <summary>A pipe reader over the file that hands out the cache's own pages, without a copy.</summary>
+    /// <param name="offset">Where to begin, 0 or more.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The offset is negative.</exception>
+    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
+    public PipeReader OpenPipeReader(long offset = 0)
+    {
+        ThrowIfUnusable(offset);
+        return new MappedFilePipeReader(this, offset);
+    }
+
+    /// <summary>Closes the handle. The last handle of a file closes the file; pages stay cached by their blocks.</summary>
+    public void Dispose()
+    {
+        if (Atomic.Exchange(ref _closed, 1) == 0)
+        {
+            _engine.Close(_mapping);
+        }
+    }
+
+    /// <summary>Closes the handle. Reading has nothing to write back, so this completes at once.</summary>
+    public ValueTask DisposeAsync()
+    {
+        Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private static ReadOnlySpan<byte> Clip(ReadOnlySpan<byte> span, long length) =>
+        span.Length > length ? span[..(int)length] : span;
+
+    private async ValueTask<PageMemoryLease> PinPageAsync(
+        long offset, long end, int wanted, CancellationToken cancellationToken)
+    {
+        var hold = await _engine.Leases.TakeAsync(_mapping, offset >> _engine.Rooms.PageShift, wanted, cancellationToken)
+            .ConfigureAwait(false);
+        var inPage = (int)offset & (_engine.Rooms.PageSize - 1);
+        var memory = _engine.Leases.Memory(hold)[inPage..];
+        return new PageMemoryLease(_engine.Leases, hold.Frame, memory[..(int)Math.Min(memory.Length, end - offset)]);
+    }
+
+    private void ThrowIfUnusable(long offset)
+    {
+        if (_closed != 0 || _mapping.Volume.IsDetached)
+        {
+            _mapping.ThrowIfClosed();
+            throw new ObjectDisposedException(nameof(MappedFile), $"The handle of file {Name} is closed.");
+        }
+
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+    }
+
+    private static void ThrowIfOutside(long offset, PageTree tree)
+    {
+        if (offset >= tree.Length)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(offset), offset, $"The offset {offset} is not inside the file, which has {tree.Length} bytes.");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+using SharedPageCache.Concurrency;
+
+namespace SharedPageCache.Mappings;
+
+/// <summary>
+/// The open files that come from one another by cloning. Leaves name a clone family, not files, so a clone joins by one
+/// entry in one list.
+/// </summary>
+internal sealed class CloneFamily
+{
+    private TinyLock _lock;
+    private FileMapping?[] _members = new FileMapping?[1];
+    private int _count;
+
+    public bool HasMembers => Atomic.LoadAcquire(ref _count) != 0;
+
+    public void Join(FileMapping file)
+    {
+        _lock.Enter();
+        try
+        {
+            if (_count == _members.Length)
+            {
+                Array.Resize(ref _members, _count * 2);
+            }
+
+            file.IndexInFamily = _count;
+            _members[_count] = file;
+            Atomic.StoreRelease(ref _count, _count + 1);
+        }
+        finally
+        {
+            _lock.Exit();
+        }
+    }
+
+    public void Leave(FileMapping file)
+    {
+        _lock.Enter();
+        try
+        {
+            var last = _members[_count - 1]!;
+            _members[file.IndexInFamily] = last;
+            last.IndexInFamily = file.IndexInFamily;
+            _members[_count - 1] = null;
+            Atomic.StoreRelease(ref _count, _count - 1);
+        }
+        finally
+        {
+            _lock.Exit();
+        }
+    }
+
+    /// <summary>The members at this moment.</summary>
+    public FileMapping[] Members()
+    {
+        _lock.Enter();
+        try
+        {
+            return _members.AsSpan(0, _count).ToArray()!;
+        }
+        finally
+        {
+            _lock.Exit();
+        }
+    }
+}

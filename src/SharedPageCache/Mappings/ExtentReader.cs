@@ -1,0 +1,138 @@
+using CommunityToolkit.HighPerformance.Buffers;
+
+namespace SharedPageCache.Mappings;
+
+/// <summary>Asks an engine for the extents of one window and turns the answer into runs, or refuses it.</summary>
+internal static class ExtentReader
+{
+    /// <summary>Asks for the extents of a window.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="window">The window.</param>
+    /// <param name="blocking">Whether the caller's thread may block for the answer.</param>
+    /// <param name="cancellationToken">The caller's token.</param>
+    /// <exception cref="ExtentMapException">The engine failed, or its answer breaks a rule of <see cref="Extent"/>.</exception>
+    public static async ValueTask<WindowRuns> ReadAsync(
+        FileMapping file, long window, bool blocking, CancellationToken cancellationToken)
+    {
+        var volume = file.Volume;
+        var windowShift = volume.PageShift + Window.Shift;
+        var offset = window << windowShift;
+        var end = Math.Min(RoundUp(file.Tree.Length, volume.PageSize), offset + (1L << windowShift));
+        using var writer = new ArrayPoolBufferWriter<Extent>(16);
+        try
+        {
+            var answer = file.Extents.GetExtentsAsync(offset, end - offset, writer, cancellationToken);
+            if (blocking && !answer.IsCompleted)
+            {
+                answer.AsTask().GetAwaiter().GetResult();
+            }
+            else
+            {
+                await answer.ConfigureAwait(false);
+            }
+        }
+        catch (Exception error) when (error is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+        {
+            throw new ExtentMapException(
+                file.Id, file.Name, offset, end - offset, $"the engine failed ({error.GetType().Name}: {error.Message})", error);
+        }
+
+        return ToRuns(file, writer.WrittenSpan, offset, end);
+    }
+
+    /// <summary>How many slots the leaf of a window has: the pages of the file in it.</summary>
+    public static int SlotCountOf(FileMapping file, long window)
+    {
+        var pages = Math.Max(1, RoundUp(file.Tree.Length, file.Volume.PageSize) >> file.Volume.PageShift);
+        return (int)Math.Min(Window.Pages, pages - (window << Window.Shift));
+    }
+
+    private static long RoundUp(long value, long unit) => (value + unit - 1) / unit * unit;
+
+    private static WindowRuns ToRuns(FileMapping file, ReadOnlySpan<Extent> extents, long offset, long end)
+    {
+        var volume = file.Volume;
+        var runs = new List<WindowRun>(extents.Length);
+        var covered = long.MinValue;
+        foreach (var extent in extents)
+        {
+            if (FaultOf(extent, volume, covered) is { } fault)
+            {
+                throw new ExtentMapException(file.Id, file.Name, offset, end - offset, fault);
+            }
+
+            covered = extent.FileEnd;
+            if (extent.ReadsZero || extent.FileEnd <= offset || extent.FileOffset >= end)
+            {
+                continue;
+            }
+
+            var from = Math.Max(extent.FileOffset, offset);
+            var to = Math.Min(extent.FileEnd, end);
+            var physical = extent.IsOpaque ? -1 : extent.PhysicalOffset + (from - extent.FileOffset);
+            Append(runs, new WindowRun((int)(from - offset), (int)(to - from), physical, extent.Flags, extent.Generation));
+        }
+
+        return WindowRuns.Encode([.. runs], Math.Min(volume.BlockSize, volume.PageSize));
+    }
+
+    /// <summary>Neighbours that continue each other become one run, so that equal truths have equal codes.</summary>
+    private static void Append(List<WindowRun> runs, WindowRun run)
+    {
+        if (runs.Count > 0)
+        {
+            var last = runs[^1];
+            var continues = last.End == run.Start
+                && last.Flags == run.Flags
+                && last.Generation == run.Generation
+                && (last.IsOpaque || last.Physical + last.Length == run.Physical);
+            if (continues)
+            {
+                runs[^1] = last with { Length = last.Length + run.Length };
+                return;
+            }
+        }
+
+        runs.Add(run);
+    }
+
+    private static string? FaultOf(Extent extent, VolumeMap volume, long covered)
+    {
+        var block = volume.BlockSize;
+        if (extent.FileOffset < 0 || extent.Length <= 0 || extent.FileOffset > long.MaxValue - extent.Length)
+        {
+            return $"extent at file offset {extent.FileOffset} with length {extent.Length} is negative, empty or overflows.";
+        }
+
+        if (extent.FileOffset < covered)
+        {
+            return $"extent at file offset {extent.FileOffset} begins before the end {covered} of the one before: extents must ascend without overlap.";
+        }
+
+        if (((extent.FileOffset | extent.Length) & (block - 1)) != 0)
+        {
+            return $"extent [{extent.FileOffset}, {extent.FileEnd}) is not aligned to the device's block size {block}.";
+        }
+
+        if (extent.ReadsZero || extent.IsOpaque)
+        {
+            return null;
+        }
+
+        if (extent.PhysicalOffset < 0 || extent.PhysicalOffset > long.MaxValue - extent.Length
+            || (extent.PhysicalOffset & (block - 1)) != 0)
+        {
+            return $"physical offset {extent.PhysicalOffset} is negative, overflows or is not aligned to the device's block size {block}.";
+        }
+
+        var deviceLength = volume.Device.Length;
+        if (extent.PhysicalOffset + extent.Length > deviceLength)
+        {
+            return $"blocks [{extent.PhysicalOffset}, {extent.PhysicalOffset + extent.Length}) reach beyond the end {deviceLength} of the device.";
+        }
+
+        return extent.PhysicalOffset + extent.Length >> volume.PageShift > Frames.BlockIdentity.MaxBlock
+            ? $"physical offset {extent.PhysicalOffset} is beyond the largest block number {Frames.BlockIdentity.MaxBlock}."
+            : null;
+    }
+}

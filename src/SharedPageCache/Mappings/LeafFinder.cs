@@ -1,0 +1,96 @@
+namespace SharedPageCache.Mappings;
+
+/// <summary>
+/// Finds the leaf of a page for a fault: the one in the tree if it may still be trusted, else one that is made from the
+/// engine's answer (or shared with a stranger who asked before) and published.
+/// </summary>
+internal sealed class LeafFinder(FamilyTable families, NodeLedger ledger)
+{
+    /// <summary>How often extents may change under a question before the question fails.</summary>
+    private const int MaxAttempts = 64;
+
+    /// <summary>The leaf to work with, and what its use is valid for.</summary>
+    public readonly record struct Found(Leaf Leaf, FileMapping.Cookie Cookie);
+
+    /// <summary>The leaf in the tree, if there is one that is young enough for the page.</summary>
+    public static bool TryFind(FileMapping file, long page, out Found found)
+    {
+        var cookie = file.TakeCookie();
+        var leaf = file.Tree.FindLeaf(Window.Of(page));
+        found = leaf is null ? default : new Found(leaf, cookie);
+        return leaf is { IsDead: false } && IsYoungEnough(file.Volume, leaf, Window.SlotOf(page));
+    }
+
+    /// <summary>Finds or makes the leaf of a page.</summary>
+    /// <exception cref="ExtentMapException">The engine failed, answered against the rules, or never stood still.</exception>
+    public async ValueTask<Found> FindAsync(
+        FileMapping file, long page, bool blocking, CancellationToken cancellationToken)
+    {
+        var window = Window.Of(page);
+        for (var attempt = 0; attempt < MaxAttempts; attempt++)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (TryFind(file, page, out var found))
+            {
+                return found;
+            }
+
+            // Both are taken before the question: an answer is as old as the moment before it was asked for.
+            var age = file.Volume.Clock.Now;
+            var cookie = file.TakeCookie();
+            var old = file.Tree.FindLeaf(window);
+            var runs = await ExtentReader.ReadAsync(file, window, blocking, cancellationToken).ConfigureAwait(false);
+            file.ThrowIfClosed();
+            if (file.Volume.Clock.HasChangedSince(age, runs, file.Volume.PageShift))
+            {
+                continue;
+            }
+
+            var leaf = file.Volume.Leaves.FindOrAdd(runs, ExtentReader.SlotCountOf(file, window), age, families, ledger);
+            if (old is null)
+            {
+                file.PublishLeaf(window, leaf, cookie);
+            }
+            else
+            {
+                file.ExchangeLeaf(window, old, leaf, cookie);
+            }
+        }
+
+        throw new ExtentMapException(
+            file.Id, file.Name, page << file.Volume.PageShift, file.Volume.PageSize,
+            $"they changed {MaxAttempts} times while they were asked for.");
+    }
+
+    /// <summary>Whether nothing has happened to the blocks of a page since the leaf's extents were asked for.</summary>
+    public static bool IsYoungEnough(VolumeMap volume, Leaf leaf, int slot)
+    {
+        var reference = leaf[slot];
+        if (reference.Kind == ReferenceKind.Hole)
+        {
+            return true;
+        }
+
+        if (reference.Kind == ReferenceKind.OnDevice)
+        {
+            return !volume.Clock.HasChangedSince(leaf.Age, reference.Block);
+        }
+
+        var start = slot << volume.PageShift;
+        foreach (var run in leaf.Runs)
+        {
+            if (run.Start >= start + volume.PageSize)
+            {
+                break;
+            }
+
+            if (run.End > start && !run.IsOpaque
+                && volume.Clock.HasChangedSince(leaf.Age, run.Clip(start, start + volume.PageSize), volume.PageShift))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+}

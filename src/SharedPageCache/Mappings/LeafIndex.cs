@@ -1,0 +1,87 @@
+using SharedPageCache.Concurrency;
+
+namespace SharedPageCache.Mappings;
+
+/// <summary>
+/// Finds the leaf of a window by what the window maps: files that were opened independently over the same extents share
+/// one leaf. One index a volume.
+/// </summary>
+/// <remarks>
+/// Leaves are held weakly. The hash only finds a candidate; the runs are compared byte by byte. Windows with opaque runs
+/// are never listed: their bytes belong to one file.
+/// </remarks>
+internal sealed class LeafIndex(RegionClock clock, RegionIndex regions, int pageShift)
+{
+    private readonly Dictionary<(ulong Hash, int Slots), WeakReference<Leaf>> _leaves = [];
+    private TinyLock _lock;
+    private int _compactAt = 256;
+
+    /// <summary>An estimate of the index's memory in bytes.</summary>
+    public long Bytes => Atomic.LoadAcquire(ref _count) * 48L;
+
+    private int _count;
+
+    /// <summary>
+    /// The listed leaf of these runs if it is young enough to be trusted, else a new one, which takes its place. The new
+    /// leaf of known runs joins the family of the old one.
+    /// </summary>
+    public Leaf FindOrAdd(WindowRuns runs, int slotCount, long age, FamilyTable families, NodeLedger ledger)
+    {
+        if (runs.HasOpaque)
+        {
+            return Make(runs, slotCount, age, families.Create(), ledger);
+        }
+
+        var key = (runs.Hash, slotCount);
+        _lock.Enter();
+        try
+        {
+            Leaf? known = null;
+            if (_leaves.TryGetValue(key, out var handle) && handle.TryGetTarget(out known) && !known.Runs.Equals(runs))
+            {
+                known = null;
+            }
+
+            if (known is { IsDead: false } && !clock.HasChangedSince(known.Age, runs, pageShift))
+            {
+                return known;
+            }
+
+            var fresh = Make(runs, slotCount, age, known?.Family ?? families.Create(), ledger);
+            _leaves[key] = fresh.Self;
+            Compact();
+            GC.KeepAlive(known);
+            return fresh;
+        }
+        finally
+        {
+            _lock.Exit();
+        }
+    }
+
+    private Leaf Make(WindowRuns runs, int slotCount, long age, LeafFamily family, NodeLedger ledger)
+    {
+        var leaf = new Leaf(slotCount, runs, age, family, ledger);
+        leaf.FillFromRuns(pageShift);
+        regions.Add(leaf);
+        return leaf;
+    }
+
+    private void Compact()
+    {
+        if (_leaves.Count >= _compactAt)
+        {
+            foreach (var (key, handle) in _leaves)
+            {
+                if (!handle.TryGetTarget(out _))
+                {
+                    _leaves.Remove(key);
+                }
+            }
+
+            _compactAt = Math.Max(256, _leaves.Count * 2);
+        }
+
+        Atomic.StoreRelease(ref _count, _leaves.Count);
+    }
+}

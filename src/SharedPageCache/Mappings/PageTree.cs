@@ -1,0 +1,241 @@
+using SharedPageCache.Concurrency;
+
+namespace SharedPageCache.Mappings;
+
+/// <summary>An inner node of a page tree: up to 512 children, leaves on the lowest level, nodes above.</summary>
+/// <remarks>
+/// Arrays are sized to the file. A child goes from null to present by compare-and-swap (a fault publishing what all
+/// sharers have in common) and back to null when an empty leaf is reclaimed; it is never exchanged for another in place.
+/// A file whose truth changes copies its path.
+/// </remarks>
+internal class InnerNode
+{
+    public const int Fanout = 512;
+    public const int FanoutShift = 9;
+
+    /// <summary>Object, array header and ticket.</summary>
+    public const int FixedBytes = 128;
+
+    /// <summary>On the lowest inner level.</summary>
+    public readonly Leaf?[]? Leaves;
+
+    /// <summary>On the levels above.</summary>
+    public readonly InnerNode?[]? Children;
+
+    private readonly NodeTicket _ticket;
+
+    public InnerNode(int width, bool lowest, NodeLedger ledger)
+    {
+        if (lowest)
+        {
+            Leaves = new Leaf?[width];
+        }
+        else
+        {
+            Children = new InnerNode?[width];
+        }
+
+        _ticket = new NodeTicket(ledger, FixedBytes + 8 * width);
+    }
+
+    /// <summary>A copy that shares all children.</summary>
+    protected InnerNode(InnerNode source, NodeLedger ledger)
+        : this(source.Width, source.Leaves is not null, ledger)
+    {
+        for (var i = 0; i < source.Width; i++)
+        {
+            if (Leaves is not null)
+            {
+                Leaves[i] = source.LeafAt(i);
+            }
+            else
+            {
+                Children![i] = source.ChildAt(i);
+            }
+        }
+    }
+
+    public int Width => Leaves?.Length ?? Children!.Length;
+
+    public InnerNode Copy(NodeLedger ledger) => new(this, ledger);
+
+    public Leaf? LeafAt(int index) => Atomic.LoadAcquire(ref Leaves![index]);
+
+    public InnerNode? ChildAt(int index) => Atomic.LoadAcquire(ref Children![index]);
+}
+
+/// <summary>
+/// One version of a file: its length and the root of its radix tree of page references. Clones share the very object.
+/// </summary>
+/// <remarks>
+/// <para>
+/// <b>The hidden rule.</b> A shared node promises that all its sharers have the same truth below it, cached or not. So
+/// whatever changes one file's truth makes a new version by copying that file's path, even where nothing is cached.
+/// </para>
+/// <para>
+/// <b>Cost.</b> The root is as wide as the file needs and the height follows the length: a file of up to 1 GiB (of 4 KiB
+/// pages) has root and leaves, one of 512 GiB a level more. An untouched window costs eight bytes.
+/// </para>
+/// <para>
+/// <b>Reading</b> takes no lock: acquire loads from the root down. Nodes are managed objects that are never recycled, so
+/// a reader needs no version of the tree: what it holds stays what it was.
+/// </para>
+/// </remarks>
+internal sealed class PageTree : InnerNode
+{
+    private PageTree(long length, int height, int width, NodeLedger ledger)
+        : base(width, height == 1, ledger)
+    {
+        Length = length;
+        Height = height;
+    }
+
+    private PageTree(PageTree source, NodeLedger ledger)
+        : base(source, ledger)
+    {
+        Length = source.Length;
+        Height = source.Height;
+    }
+
+    /// <summary>The length of the file in bytes.</summary>
+    public long Length { get; }
+
+    /// <summary>Inner levels, the root included.</summary>
+    public int Height { get; }
+
+    public static PageTree Create(long length, int pageShift, NodeLedger ledger)
+    {
+        var windows = Math.Max(1, (length - 1 >> pageShift + Window.Shift) + 1);
+        var height = 1;
+        while (windows > Fanout)
+        {
+            windows = (windows - 1 >> FanoutShift) + 1;
+            height++;
+        }
+
+        return new PageTree(length, height, (int)windows, ledger);
+    }
+
+    public PageTree CopyRoot(NodeLedger ledger) => new(this, ledger);
+
+    /// <summary>The leaf of a window, or null. The window must lie inside the file.</summary>
+    public Leaf? FindLeaf(long window)
+    {
+        var leaves = Leaves;
+        if (leaves is not null)
+        {
+            return Atomic.LoadAcquire(ref leaves[(int)window]);
+        }
+
+        InnerNode? node = this;
+        for (var level = Height - 1; level > 0; level--)
+        {
+            node = node.ChildAt(IndexAt(window, level));
+            if (node is null)
+            {
+                return null;
+            }
+        }
+
+        return node.LeafAt(IndexAt(window, 0));
+    }
+
+    /// <summary>
+    /// Publishes a leaf that all sharers of this version have in common.
+    /// </summary>
+    /// <returns>The leaf that is in the tree now: the given one, or one that was there before.</returns>
+    public Leaf Publish(long window, Leaf leaf, NodeLedger ledger)
+    {
+        InnerNode node = this;
+        for (var level = Height - 1; level > 0; level--)
+        {
+            ref var child = ref node.Children![IndexAt(window, level)];
+            var known = Atomic.LoadAcquire(ref child);
+            if (known is null)
+            {
+                var fresh = new InnerNode(Fanout, level == 1, ledger);
+                known = Atomic.CompareExchange(ref child, fresh, null) ?? fresh;
+            }
+
+            node = known;
+        }
+
+        return Atomic.CompareExchange(ref node.Leaves![IndexAt(window, 0)], leaf, null) ?? leaf;
+    }
+
+    /// <summary>Takes out a leaf if it is still there.</summary>
+    public bool TryUnlink(long window, Leaf leaf)
+    {
+        InnerNode? node = this;
+        for (var level = Height - 1; level > 0 && node is not null; level--)
+        {
+            node = node.ChildAt(IndexAt(window, level));
+        }
+
+        return node is not null
+            && Atomic.CompareExchange(ref node.Leaves![IndexAt(window, 0)], null, leaf) == leaf;
+    }
+
+    /// <summary>
+    /// A new version in which the windows of a range have another leaf, or none; everything else is shared with this one.
+    /// </summary>
+    public PageTree With(long firstWindow, long lastWindow, Leaf? leaf, NodeLedger ledger)
+    {
+        var copy = CopyRoot(ledger);
+        Replace(copy, Height - 1, 0, firstWindow, lastWindow, leaf, ledger);
+        return copy;
+    }
+
+    /// <summary>Visits every leaf with its window, in order.</summary>
+    public void ForEachLeaf(Action<long, Leaf> visit) => ForEachLeaf(this, Height - 1, 0, visit);
+
+    private static int IndexAt(long window, int level) =>
+        (int)(window >> level * FanoutShift & (Fanout - 1));
+
+    private static void ForEachLeaf(InnerNode node, int level, long firstWindow, Action<long, Leaf> visit)
+    {
+        for (var i = 0; i < node.Width; i++)
+        {
+            if (level == 0)
+            {
+                if (node.LeafAt(i) is { } leaf)
+                {
+                    visit(firstWindow + i, leaf);
+                }
+            }
+            else if (node.ChildAt(i) is { } child)
+            {
+                ForEachLeaf(child, level - 1, firstWindow + ((long)i << level * FanoutShift), visit);
+            }
+        }
+    }
+
+    /// <summary>Changes a node that is still private to the new version.</summary>
+    private static void Replace(
+        InnerNode node, int level, long nodeFirst, long first, long last, Leaf? leaf, NodeLedger ledger)
+    {
+        var span = 1L << level * FanoutShift;
+        var from = (int)Math.Max(0, (first - nodeFirst) / span);
+        var to = (int)Math.Min(node.Width - 1, (last - nodeFirst) / span);
+        for (var i = from; i <= to; i++)
+        {
+            if (level == 0)
+            {
+                node.Leaves![i] = leaf;
+                continue;
+            }
+
+            var childFirst = nodeFirst + i * span;
+            var child = node.ChildAt(i);
+            if (leaf is null && (child is null || (first <= childFirst && childFirst + span - 1 <= last)))
+            {
+                node.Children![i] = null;
+                continue;
+            }
+
+            var copy = child?.Copy(ledger) ?? new InnerNode(Fanout, level == 1, ledger);
+            Replace(copy, level - 1, childFirst, Math.Max(first, childFirst), Math.Min(last, childFirst + span - 1), leaf, ledger);
+            node.Children![i] = copy;
+        }
+    }
+}

@@ -1,0 +1,122 @@
+using SharedPageCache.Concurrency;
+
+namespace SharedPageCache.Mappings;
+
+/// <summary>
+/// Region of blocks -> families whose leaves map blocks of it: where a reverse query by block range begins, also for
+/// pages that are not resident. A contiguous window is in one or two regions.
+/// </summary>
+/// <remarks>
+/// Entries are family numbers, which may be given out again: who follows one compares the leaf's runs. A list that has
+/// doubled throws out the numbers that lead nowhere. Guarded by one lock; leaves are made once for each window.
+/// </remarks>
+internal sealed class RegionIndex(FamilyTable families, int pageShift)
+{
+    private readonly Dictionary<long, Entry> _regions = [];
+    private TinyLock _lock;
+    private long _entries;
+
+    /// <summary>An estimate of the index's memory in bytes.</summary>
+    public long Bytes => Atomic.LoadAcquire(ref _entries) * 8;
+
+    public void Add(Leaf leaf)
+    {
+        var last = -1L;
+        foreach (var run in leaf.Runs)
+        {
+            if (run.IsOpaque)
+            {
+                continue;
+            }
+
+            var to = RegionClock.RegionOf(run.Physical + run.Length - 1 >> pageShift);
+            for (var region = RegionClock.RegionOf(run.Physical >> pageShift); region <= to; region++)
+            {
+                if (region != last)
+                {
+                    Add(region, leaf.Family.Id);
+                    last = region;
+                }
+            }
+        }
+    }
+
+    /// <summary>The families that map blocks of a range of regions, each once.</summary>
+    public HashSet<int> FamiliesOf(long firstRegion, long lastRegion)
+    {
+        var ids = new HashSet<int>();
+        _lock.Enter();
+        try
+        {
+            if (lastRegion - firstRegion < _regions.Count)
+            {
+                for (var region = firstRegion; region <= lastRegion; region++)
+                {
+                    if (_regions.TryGetValue(region, out var entry))
+                    {
+                        ids.UnionWith(entry.Families);
+                    }
+                }
+            }
+            else
+            {
+                foreach (var (region, entry) in _regions)
+                {
+                    if (region >= firstRegion && region <= lastRegion)
+                    {
+                        ids.UnionWith(entry.Families);
+                    }
+                }
+            }
+        }
+        finally
+        {
+            _lock.Exit();
+        }
+
+        return ids;
+    }
+
+    private void Add(long region, int family)
+    {
+        _lock.Enter();
+        try
+        {
+            if (!_regions.TryGetValue(region, out var entry))
+            {
+                _regions.Add(region, entry = new Entry());
+            }
+
+            if (entry.Families.Count > 0 && entry.Families[^1] == family)
+            {
+                return;
+            }
+
+            entry.Families.Add(family);
+            Atomic.Add(ref _entries, 1);
+            if (entry.Families.Count >= entry.CompactAt)
+            {
+                Compact(entry);
+            }
+        }
+        finally
+        {
+            _lock.Exit();
+        }
+    }
+
+    private void Compact(Entry entry)
+    {
+        var before = entry.Families.Count;
+        var live = entry.Families.Distinct().Where(id => families.Find(id) is not null).ToList();
+        entry.Families = live;
+        entry.CompactAt = Math.Max(16, live.Count * 2);
+        Atomic.Add(ref _entries, live.Count - before);
+    }
+
+    private sealed class Entry
+    {
+        public List<int> Families = new(2);
+        public int CompactAt = 16;
+    }
+}

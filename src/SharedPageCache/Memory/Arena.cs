@@ -1,0 +1,83 @@
+using System.Diagnostics;
+using System.Numerics;
+using System.Runtime.CompilerServices;
+
+namespace SharedPageCache.Memory;
+
+/// <summary>
+/// The memory of all frames: one range of native memory, aligned to huge pages, outside the GC heap. Pointers never leave
+/// this room; others get bytes by frame number.
+/// </summary>
+/// <remarks>
+/// The range stays mapped as long as the arena is reachable. An optimistic reader may therefore copy from a frame that is
+/// being recycled: it gets bytes that its own check then throws away, never a fault. Returning memory
+/// (<see cref="Decommit"/>) keeps the mapping.
+/// </remarks>
+internal sealed unsafe class Arena
+{
+    /// <summary>Memory objects address at most this much, because a span's length is 32 bits.</summary>
+    private const int WindowShift = 30;
+
+    private readonly NativeBlock _block;
+    private readonly byte* _frames;
+    private readonly int _pageShift;
+    private readonly ArenaWindow[] _windows;
+
+    public Arena(int frameCount, int pageSize, bool hugePages)
+    {
+        Debug.Assert(BitOperations.IsPow2(pageSize), "page sizes are powers of two");
+        FrameCount = frameCount;
+        PageSize = pageSize;
+        _pageShift = BitOperations.Log2((uint)pageSize);
+        var length = (nuint)frameCount << _pageShift;
+        _block = new NativeBlock(length, length >= Platform.HugePageSize ? (nuint)Platform.HugePageSize : 64 << 10);
+        _frames = _block.Pointer;
+        Platform.AdviseHugePages((nint)_frames, length, hugePages);
+        var windows = (int)((length + (1u << WindowShift) - 1) >> WindowShift);
+        _windows = new ArenaWindow[windows];
+        for (var i = 0; i < windows; i++)
+        {
+            var start = (nuint)i << WindowShift;
+            _windows[i] = new ArenaWindow(this, _frames + start, (int)Math.Min(length - start, 1u << WindowShift));
+        }
+    }
+
+    public int FrameCount { get; }
+
+    public int PageSize { get; }
+
+    public long Bytes => (long)_block.Length;
+
+    /// <summary>The bytes of a frame. Only for who owns the frame or holds a pin on it.</summary>
+    public Span<byte> Span(int frame) => new(Address(frame), PageSize);
+
+    /// <summary>The bytes of a frame as memory, for I/O and heap leases. Keeps the arena alive.</summary>
+    public Memory<byte> Memory(int frame)
+    {
+        var offset = (nuint)frame << _pageShift;
+        return _windows[offset >> WindowShift].Memory.Slice((int)(offset & ((1u << WindowShift) - 1)), PageSize);
+    }
+
+    /// <summary>
+    /// Copies bytes of a frame that the caller has not pinned. The bytes may be changing: the caller checks afterwards
+    /// and throws them away if they were.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void CopyRacing(int frame, int offset, Span<byte> destination)
+    {
+        Debug.Assert(offset >= 0 && offset + destination.Length <= PageSize, "a copy stays inside its frame");
+        new ReadOnlySpan<byte>(Address(frame) + offset, destination.Length).CopyTo(destination);
+        GC.KeepAlive(this);
+    }
+
+    /// <summary>Gives the memory of a run of frames back to the system; the frames read zero afterwards.</summary>
+    public void Decommit(int firstFrame, int count) =>
+        Platform.Decommit((nint)Address(firstFrame), (nuint)count << _pageShift);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private byte* Address(int frame)
+    {
+        Debug.Assert((uint)frame < (uint)FrameCount, "frame out of the arena");
+        return _frames + ((nint)frame << _pageShift);
+    }
+}

@@ -1,0 +1,137 @@
+using System.Diagnostics;
+using System.Numerics;
+using System.Text;
+using SharedPageCache.Concurrency;
+using SharedPageCache.Mappings;
+
+namespace SharedPageCache;
+
+/// <summary>
+/// A page cache that knows about clones: it holds each block of its volumes at most once, however many files, clones and
+/// offsets show it.
+/// </summary>
+/// <remarks>
+/// Thread-safe. Many volumes and engines share one cache and its memory limit. Dispose does not wait for leases: they stay
+/// readable, and the last one returns the memory.
+/// </remarks>
+/// <example>
+/// <code>
+/// using var cache = new PageCache(new PageCacheOptions { CapacityBytes = 256 &lt;&lt; 20 });
+/// using var volume = cache.AttachVolume(device);
+/// using var file = volume.OpenFile(extents, length);
+/// using var clone = file.Clone();
+/// int count = clone.Read(0, buffer);
+/// </code>
+/// </example>
+[DebuggerDisplay("{Options.Name,nq}: {GetStatistics().ResidentBytes} of {Options.CapacityBytes} bytes resident")]
+public sealed class PageCache : IDisposable, IAsyncDisposable
+{
+    private readonly PageCacheOptions _options;
+    private readonly CacheEngine _engine;
+    private int _disposed;
+
+    /// <summary>Makes a cache and reserves its memory.</summary>
+    /// <param name="options">The options; copied.</param>
+    /// <exception cref="ArgumentNullException">No options.</exception>
+    /// <exception cref="ArgumentException">An option is out of range; the message says what would be right.</exception>
+    public PageCache(PageCacheOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        _options = options.Copy();
+        _engine = new CacheEngine(_options);
+    }
+
+    /// <summary>The options that the cache was made with; a copy.</summary>
+    public PageCacheOptions Options => _options.Copy();
+
+    internal CacheEngine Engine => _engine;
+
+    /// <summary>Attaches a device as a volume.</summary>
+    /// <param name="device">The device. It is not disposed by the cache.</param>
+    /// <param name="options">Identity and name; default a fresh identity.</param>
+    /// <returns>The volume, which the caller disposes.</returns>
+    /// <exception cref="ArgumentNullException">No device.</exception>
+    /// <exception cref="ArgumentException">The volume's id is attached already, or the device's block size is not a power of two from 512 to 65,536.</exception>
+    /// <exception cref="CacheCapacityException">Too many volumes are attached.</exception>
+    /// <exception cref="ObjectDisposedException">The cache is disposed.</exception>
+    public CachedVolume AttachVolume(IBlockDevice device, VolumeOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        ObjectDisposedException.ThrowIf(Atomic.LoadAcquire(ref _disposed) != 0, this);
+        var block = device.BlockSize;
+        if (block is < PageCacheOptions.MinPageSize or > PageCacheOptions.MaxPageSize || !BitOperations.IsPow2(block))
+        {
+            throw new ArgumentException(
+                $"A device's block size must be a power of two from {PageCacheOptions.MinPageSize} to {PageCacheOptions.MaxPageSize}; {block} is not.",
+                nameof(device));
+        }
+
+        options ??= new VolumeOptions();
+        var (id, name) = (options.Id, options.Name ?? options.Id.ToString());
+        var rooms = _engine.Rooms;
+        var map = rooms.Volumes.Add(
+            id, number => new VolumeMap(number, id, name, device, rooms.PageShift, rooms.Families, rooms.Ledger));
+        return new CachedVolume(this, _engine, map);
+    }
+
+    /// <summary>The cache's figures at this moment. Constant time.</summary>
+    public PageCacheStatistics GetStatistics() => _engine.Statistics();
+
+    /// <summary>
+    /// Checks all invariants: that forward and reverse map agree, that each block is held once, that all counts are what
+    /// a recount gives. May run while the cache is used. Costs in proportion to what the cache holds.
+    /// </summary>
+    /// <exception cref="CacheCorruptionException">An invariant is broken.</exception>
+    public void Verify()
+    {
+        var violations = _engine.Verifier.Run();
+        if (violations.Count > 0)
+        {
+            throw new CacheCorruptionException(violations);
+        }
+    }
+
+    /// <summary>The state of the cache in words, for people.</summary>
+    public string Dump()
+    {
+        var figures = GetStatistics();
+        var text = new StringBuilder();
+        text.AppendLine($"Cache '{_options.Name}': {figures.FrameCount} frames of {figures.PageSize} bytes, policy {_options.Policy}");
+        text.AppendLine($"  {figures}");
+        foreach (var volume in _engine.Rooms.Volumes.All())
+        {
+            text.AppendLine($"Volume '{volume.Name}': {volume.OpenFiles} open files, block size {volume.BlockSize}, device of {volume.Device.Length} bytes");
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>
+    /// Disposes the cache: files and volumes are of no more use, memory that no lease holds returns to the system.
+    /// </summary>
+    public void Dispose()
+    {
+        if (Atomic.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
+        var rooms = _engine.Rooms;
+        foreach (var volume in rooms.Volumes.All())
+        {
+            volume.Detach();
+            _engine.Invalidation.DiscardAll(volume);
+        }
+
+        _engine.Invalidation.DetachAll();
+        rooms.Pool.Close();
+    }
+
+    /// <summary>Disposes the cache. Reading has nothing to write back, so this completes at once.</summary>
+    public ValueTask DisposeAsync()
+    {
+        Dispose();
+        return ValueTask.CompletedTask;
+    }
+}

@@ -1,0 +1,75 @@
+using System.Buffers;
+using System.Diagnostics;
+
+namespace SharedPageCache;
+
+/// <summary>Leased pages of a range of a file, as one sequence without a copy.</summary>
+/// <remarks>
+/// Each page is a lease of its own point in time: the range is not a snapshot of several pages unless nobody writes.
+/// Dispose gives all pages back; it may be called more than once.
+/// </remarks>
+[DebuggerDisplay("{_leases.Count} pages")]
+public sealed class PageRangeLease : IDisposable
+{
+    private readonly List<PageMemoryLease> _leases;
+    private readonly ReadOnlySequence<byte> _sequence;
+
+    internal PageRangeLease(List<PageMemoryLease> leases)
+    {
+        _leases = leases;
+        _sequence = Chain(leases);
+    }
+
+    /// <summary>The bytes of the range, clipped to the file's length.</summary>
+    /// <exception cref="ObjectDisposedException">The lease was disposed.</exception>
+    public ReadOnlySequence<byte> Sequence
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_leases.Count == 0 && _sequence.Length > 0, this);
+            return _sequence;
+        }
+    }
+
+    /// <summary>Gives all pages back.</summary>
+    public void Dispose()
+    {
+        foreach (var lease in _leases)
+        {
+            lease.Dispose();
+        }
+
+        _leases.Clear();
+    }
+
+    private static ReadOnlySequence<byte> Chain(List<PageMemoryLease> leases)
+    {
+        Segment? first = null;
+        Segment? last = null;
+        foreach (var lease in leases)
+        {
+            last = last is null ? new Segment(lease.Memory, 0) : last.Append(lease.Memory);
+            first ??= last;
+        }
+
+        return first is null
+            ? ReadOnlySequence<byte>.Empty
+            : new ReadOnlySequence<byte>(first, 0, last!, last!.Memory.Length);
+    }
+
+    private sealed class Segment : ReadOnlySequenceSegment<byte>
+    {
+        public Segment(ReadOnlyMemory<byte> memory, long runningIndex)
+        {
+            Memory = memory;
+            RunningIndex = runningIndex;
+        }
+
+        public Segment Append(ReadOnlyMemory<byte> memory)
+        {
+            var next = new Segment(memory, RunningIndex + Memory.Length);
+            Next = next;
+            return next;
+        }
+    }
+}

@@ -1,0 +1,123 @@
+using System.Collections.Concurrent;
+
+namespace SharedPageCache.Reflink.Tests.Mounts;
+
+/// <summary>A fresh file system in a sparse image file, mounted on a temporary folder until it is disposed.</summary>
+public sealed class LoopMount : IDisposable
+{
+    private static readonly ConcurrentDictionary<FileSystemKind, string?> Obstacles = new();
+
+    private readonly string _folder;
+
+    private LoopMount(string folder)
+    {
+        _folder = folder;
+        Root = Path.Combine(folder, "mnt");
+        Image = Path.Combine(folder, "image");
+    }
+
+    /// <summary>The root of the mounted file system.</summary>
+    public string Root { get; }
+
+    /// <summary>The image file.</summary>
+    public string Image { get; }
+
+    /// <summary>Why a kind of file system cannot be made here, or null if it can; finds out by trying, once.</summary>
+    public static string? WhyNot(FileSystemKind kind) => Obstacles.GetOrAdd(kind, FindObstacle);
+
+    public static LoopMount Make(FileSystemKind kind, long size = 512L << 20)
+    {
+        var mount = new LoopMount(Directory.CreateTempSubdirectory("reflink-test-").FullName);
+        try
+        {
+            using (var image = File.Create(mount.Image))
+            {
+                image.SetLength(size);
+            }
+
+            if (kind == FileSystemKind.Xfs)
+            {
+                Command.Run("mkfs.xfs", "-q", "-m", "reflink=1", mount.Image);
+            }
+            else
+            {
+                Command.Run("mkfs.btrfs", "-q", mount.Image);
+            }
+
+            mount.Mount(kind == FileSystemKind.CompressedBtrfs ? "loop,compress-force=zstd" : "loop");
+            return mount;
+        }
+        catch
+        {
+            mount.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Mounts a byte for byte copy of an XFS image that is not mounted at the moment.</summary>
+    public static LoopMount MakeTwin(string image)
+    {
+        var mount = new LoopMount(Directory.CreateTempSubdirectory("reflink-test-").FullName);
+        try
+        {
+            Command.Run("cp", "--sparse=always", image, mount.Image);
+            mount.Mount("loop,nouuid");
+            return mount;
+        }
+        catch
+        {
+            mount.Dispose();
+            throw;
+        }
+    }
+
+    public void Mount(string options)
+    {
+        Directory.CreateDirectory(Root);
+        Command.Run("mount", "-o", options, Image, Root);
+    }
+
+    public void Unmount() => Command.Run("umount", Root);
+
+    public void Dispose()
+    {
+        if (IsMounted(Root))
+        {
+            Unmount();
+        }
+
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    private static bool IsMounted(string folder) =>
+        File.ReadLines("/proc/self/mounts").Any(line => line.Split(' ')[1] == folder);
+
+    private static string? FindObstacle(FileSystemKind kind)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return "Needs Linux.";
+        }
+
+        if (!Environment.IsPrivilegedProcess)
+        {
+            return "Needs root, to mount a file system image.";
+        }
+
+        var (program, package) = kind == FileSystemKind.Xfs ? ("mkfs.xfs", "xfsprogs") : ("mkfs.btrfs", "btrfs-progs");
+        if (!Command.Exists(program))
+        {
+            return $"Needs {program} (package {package}).";
+        }
+
+        try
+        {
+            Make(kind).Dispose();
+            return null;
+        }
+        catch (Exception error) when (error is InvalidOperationException or IOException)
+        {
+            return $"This system cannot mount an image: {error.Message}";
+        }
+    }
+}

@@ -1,0 +1,74 @@
+namespace SharedPageCache.Tests.Support;
+
+/// <summary>A device in memory that counts what is asked of it and can be told to misbehave.</summary>
+public sealed class MemoryDevice(long length, int blockSize = 4096) : IBlockDevice
+{
+    private readonly byte[] _bytes = new byte[length];
+    private long _blocksRead;
+    private int _reads;
+
+    public int BlockSize { get; } = blockSize;
+
+    public long Length => _bytes.Length;
+
+    /// <summary>Device blocks read so far.</summary>
+    public long BlocksRead => Interlocked.Read(ref _blocksRead);
+
+    public int Reads => Volatile.Read(ref _reads);
+
+    public Span<byte> Bytes => _bytes;
+
+    /// <summary>Called before each read; may throw, or return a task to wait for.</summary>
+    public Func<BlockRun, Task>? BeforeRead { get; set; }
+
+    /// <summary>Changes how many bytes of a read are delivered.</summary>
+    public Func<BlockRun, int>? Deliver { get; set; }
+
+    public async ValueTask<int> ReadAsync(
+        BlockRun run, BlockOrigin origin, IReadOnlyList<Memory<byte>> buffers, CancellationToken cancellationToken)
+    {
+        Assert.Equal(run.Length, buffers.Sum(buffer => (long)buffer.Length));
+        Assert.Equal(0, run.Offset % BlockSize);
+        Assert.Equal(0, run.Length % BlockSize);
+        if (BeforeRead is { } before)
+        {
+            await before(run);
+        }
+
+        Interlocked.Increment(ref _reads);
+        Interlocked.Add(ref _blocksRead, run.Length / BlockSize);
+        var count = Deliver?.Invoke(run) ?? (int)run.Length;
+        var position = 0;
+        foreach (var buffer in buffers)
+        {
+            var part = Math.Clamp(count - position, 0, buffer.Length);
+            _bytes.AsSpan((int)run.Offset + position, part).CopyTo(buffer.Span);
+            position += buffer.Length;
+        }
+
+        return count;
+    }
+
+    /// <summary>Fills every block with words that name the block, so that one look tells where bytes came from.</summary>
+    public MemoryDevice Stamp(int version = 0)
+    {
+        for (long offset = 0; offset < _bytes.Length; offset += 8)
+        {
+            BitConverter.TryWriteBytes(_bytes.AsSpan((int)offset), Word(offset, version));
+        }
+
+        return this;
+    }
+
+    public void StampBlock(long block, int version)
+    {
+        for (var offset = block * BlockSize; offset < (block + 1) * BlockSize; offset += 8)
+        {
+            BitConverter.TryWriteBytes(_bytes.AsSpan((int)offset), Word(offset, version));
+        }
+    }
+
+    /// <summary>The word at a byte address of the device.</summary>
+    public static ulong Word(long offset, int version = 0) =>
+        ((ulong)offset + 1) * 0x9E3779B97F4A7C15 ^ (ulong)version << 48;
+}
