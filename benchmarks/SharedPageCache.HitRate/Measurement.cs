@@ -12,6 +12,6 @@ internal sealed record Measurement(ReferenceRow Row, ReplayedPolicy Policy, doub
     /// <summary>Ours minus the reference, in points of 1 %.</summary>
     public double DifferencePoints => (HitRatio - Reference) * 100;
 
-    /// <summary>What the best online policy of the row has more, in points of 1 %; negative if ours is better.</summary>
+    /// <summary>The ratio of the row's best online policy minus ours, in points of 1 %.</summary>
     public double RegretPoints => (Row.BestOnline - HitRatio) * 100;
 }

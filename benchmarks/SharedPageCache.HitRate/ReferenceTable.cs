@@ -20,7 +20,8 @@ internal static class ReferenceTable
             string[] cells = line.Split('\t');
             if (cells.Length != columns.Length)
             {
-                throw new InvalidDataException($"reference.tsv has {columns.Length} columns, but a row has {cells.Length}: {line}");
+                throw new InvalidDataException(
+                    $"reference.tsv has {columns.Length} columns, but a row has {cells.Length}: {line}");
             }
 
             Dictionary<string, double> ratios = Enumerable.Range(KeyColumns, columns.Length - KeyColumns)

@@ -3,8 +3,8 @@ using SharedPageCache.Eviction;
 namespace SharedPageCache.HitRate;
 
 /// <summary>
-/// Sends a trace through a real cache: real frames, faults and evictions, over a device that costs nothing. Pages are as
-/// small as they can be and read-ahead is off, so that a request is one page.
+/// Sends a trace through a real cache: real frames, faults and evictions, over a device that costs nothing. Pages are
+/// as small as they can be and read-ahead is off, so that a request is one page.
 /// </summary>
 internal static class Replay
 {
@@ -38,6 +38,7 @@ internal static class Replay
 
         PageCacheStatistics statistics = cache.GetStatistics();
         CheckCounts(trace, cachePages, device, statistics);
+        cache.Verify();
         return 1 - ((double)device.PagesRead(PageSize) / trace.Requests.Length);
     }
 
@@ -63,7 +64,8 @@ internal static class Replay
             || statistics.ResidentBytes != Math.Min(misses, cachePages) * PageSize)
         {
             throw new InvalidDataException(
-                $"{trace.Name} at {cachePages} pages: the device was asked for {misses} pages, but the cache counts {statistics}");
+                $"{trace.Name} at {cachePages} pages: the device was asked for {misses} pages, "
+                + $"but the cache counts {statistics}");
         }
     }
 }

@@ -15,7 +15,8 @@ internal static class Report
     {
         if (first)
         {
-            output.WriteLine($"{"trace",-31} {"pages",7} {"policy",-7} {"ratio",7} {"reference",9} {"diff",7} {"regret",7}");
+            output.WriteLine(
+                $"{"trace",-31} {"pages",7} {"policy",-7} {"ratio",7} {"reference",9} {"diff",7} {"regret",7}");
         }
 
         output.WriteLine(
@@ -30,8 +31,9 @@ internal static class Report
         foreach (Summary summary in SummariesOf(measurements))
         {
             output.WriteLine(
-                $"{summary.Policy}: {summary.Rows} rows; largest difference from the reference {summary.LargestDifferencePoints:F2} "
-                + $"points ({summary.LargestDifferenceRow}); mean regret {summary.MeanRegretPoints:F2} points, worst "
+                $"{summary.Policy}: {summary.Rows} rows; largest difference from the reference "
+                + $"{summary.LargestDifferencePoints:F2} points ({summary.LargestDifferenceRow}); "
+                + $"mean regret {summary.MeanRegretPoints:F2} points, worst "
                 + $"{summary.WorstRegretPoints:F2} ({summary.WorstRegretRow})");
         }
     }

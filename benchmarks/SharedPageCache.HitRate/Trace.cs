@@ -12,7 +12,8 @@ internal sealed record Trace(string Name, int[] Requests, int PageCount)
     /// <summary>Reads NAME.u64.gz: gzip of little-endian unsigned 64-bit page numbers.</summary>
     public static Trace Read(string folder, string name)
     {
-        using GZipStream unpacked = new(File.OpenRead(Path.Combine(folder, name + ".u64.gz")), CompressionMode.Decompress);
+        using FileStream packed = File.OpenRead(Path.Combine(folder, name + ".u64.gz"));
+        using GZipStream unpacked = new(packed, CompressionMode.Decompress);
         Dictionary<ulong, int> numbers = [];
         List<int> requests = [];
         byte[] entry = new byte[sizeof(ulong)];
@@ -32,6 +33,7 @@ internal sealed record Trace(string Name, int[] Requests, int PageCount)
 
         return read == 0
             ? new Trace(name, [.. requests], numbers.Count)
-            : throw new InvalidDataException($"{name}.u64.gz ends in the middle of a number: {read} bytes are left over.");
+            : throw new InvalidDataException(
+                $"{name}.u64.gz ends in the middle of a number: {read} bytes are left over.");
     }
 }

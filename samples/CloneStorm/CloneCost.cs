@@ -13,8 +13,8 @@ internal readonly record struct CloneCost(double NanosecondsMedian, long Allocat
     private const int Rounds = 50;
     private const int ClonesInRound = 200;
 
-    // Long enough for the runtime to have compiled what it runs with all optimisations.
-    private static readonly TimeSpan WarmUp = TimeSpan.FromMilliseconds(400);
+    // Long enough for the runtime to have compiled it with all optimisations, on a busy machine too.
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(1);
 
     /// <summary>The number of clones that <see cref="Measure"/> times.</summary>
     public static int PlannedSamples => Rounds * ClonesInRound;

@@ -39,6 +39,9 @@ internal sealed class GoldenImage : IDisposable
     /// <summary>What every clone must read as.</summary>
     public ImageFingerprint Fingerprint { get; }
 
+    /// <summary>What there is to say of the image when it is gone.</summary>
+    public ImageFigures Figures => new(SourceBytes, Length, Extents.Count, Fingerprint.Sha256);
+
     /// <summary>Packs files into a new volume.</summary>
     /// <param name="source">The files.</param>
     /// <param name="pageSize">The page size of the cache in bytes: no two files share a page.</param>

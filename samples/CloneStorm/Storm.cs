@@ -64,20 +64,20 @@ internal static class Storm
         var report = new StormReport(console);
         report.Open(source, options);
 
-        (GoldenImage image, CloneFigures full, HalfFigures half) = StormProgress.Show(console, progress =>
+        StormFigures figures = StormProgress.Show(console, progress =>
         {
             ProgressStep packing = progress.BeginBytes($"Packing {source.Files.Count:n0} files", source.Bytes);
             using GoldenImage image = GoldenImage.Pack(source, options.PageSize, packing, cancellationToken);
             CloneFigures full = CloneLeg.Run(image, options, progress, cancellationToken);
             HalfFigures half = HalfCapacityLeg.Run(image, options, progress, cancellationToken);
-            return (image, full, half);
+            return new StormFigures(image.Figures, full, half);
         });
 
         if (options.Json)
-            Console.Out.WriteLine(StormJson.Of(image, options, full, half).ToString());
+            Console.Out.WriteLine(StormJson.Of(options, figures).ToString());
         else
-            report.Close(options, image, full, half);
-        return full.Verified && half.Verified ? Success : Failure;
+            report.Close(options, figures);
+        return figures.Verified ? Success : Failure;
     }
 
     private static SourceTree SourceFor(StormOptions options)

@@ -22,24 +22,22 @@ internal sealed partial record StormJson(
     StormJson.HalfObject Half)
 {
     /// <summary>Collects the figures of a run.</summary>
-    /// <param name="image">The image.</param>
     /// <param name="options">What was asked for.</param>
-    /// <param name="full">The figures of the first leg.</param>
-    /// <param name="half">The figures of the second leg.</param>
-    public static StormJson Of(GoldenImage image, StormOptions options, CloneFigures full, HalfFigures half) => new(
-        image.SourceBytes,
+    /// <param name="figures">What was found.</param>
+    public static StormJson Of(StormOptions options, StormFigures figures) => new(
+        figures.Image.SourceBytes,
         options.Clones,
-        full.LogicalBytes,
-        full.DistinctBlocks,
+        figures.Full.LogicalBytes,
+        figures.Full.DistinctBlocks,
         options.PageSize,
-        full.ResidentBytes,
-        full.MetadataBytes,
-        full.SavedBytes,
-        full.DeviceBlocksRead,
-        full.CloneCost.NanosecondsMedian,
-        full.CloneCost.AllocatedBytes,
-        full.Verified && half.Verified,
-        new HalfObject(CacheObject.Of(half.Shared), CacheObject.Of(half.PerFileLru)));
+        figures.Full.ResidentBytes,
+        figures.Full.MetadataBytes,
+        figures.Full.SavedBytes,
+        figures.Full.DeviceBlocksRead,
+        figures.Full.CloneCost.NanosecondsMedian,
+        figures.Full.CloneCost.AllocatedBytes,
+        figures.Verified,
+        new HalfObject(CacheObject.Of(figures.Half.Shared), CacheObject.Of(figures.Half.PerFileLru)));
 
     /// <summary>One JSON object on several lines.</summary>
     public override string ToString() => JsonSerializer.Serialize(this, Shape.Default.StormJson);

@@ -41,17 +41,15 @@ internal sealed class StormReport
 
     /// <summary>Writes the results.</summary>
     /// <param name="options">What was asked for.</param>
-    /// <param name="image">The image.</param>
-    /// <param name="full">The figures of the first leg.</param>
-    /// <param name="half">The figures of the second leg.</param>
-    public void Close(StormOptions options, GoldenImage image, CloneFigures full, HalfFigures half)
+    /// <param name="figures">What was found.</param>
+    public void Close(StormOptions options, StormFigures figures)
     {
-        WriteFull(options, image, full);
-        WriteHalf(options, half);
-        WriteVerdict(options, image, full, half);
+        WriteFull(options, figures.Image, figures.Full);
+        WriteHalf(options, figures.Half);
+        WriteVerdict(options, figures);
     }
 
-    private void WriteFull(StormOptions options, GoldenImage image, CloneFigures full)
+    private void WriteFull(StormOptions options, ImageFigures image, CloneFigures full)
     {
         Section($"{options.Clones:n0} clones, each read in full");
 
@@ -76,7 +74,7 @@ internal sealed class StormReport
         _console.WriteLine();
 
         double rate = full.LogicalBytes / full.ReadTime.TotalSeconds;
-        Fact("image", $"{full.DistinctBlocks:n0} distinct blocks in {image.Extents.Count:n0} extents");
+        Fact("image", $"{full.DistinctBlocks:n0} distinct blocks in {image.Extents:n0} extents");
         Fact("saved", $"{ByteSize.Text(full.SavedBytes)}, by the cache's own count");
         Fact(
             "reading",
@@ -87,7 +85,7 @@ internal sealed class StormReport
             $"{full.CloneCost.NanosecondsMedian:n0} ns and {full.CloneCost.AllocatedBytes:n0} B "
             + $"(median of {full.CloneCost.Samples:n0} clones of a file read in full)");
         Fact("clone of clone", $"up to {full.CloneDepth} deep, all read alike");
-        if (full.CapacityBytes < image.Length)
+        if (full.CapacityBytes < image.Bytes)
             Fact("note", $"{ByteSize.Text(full.CapacityBytes)} of memory do not hold the image: blocks are read again");
     }
 
@@ -129,16 +127,17 @@ internal sealed class StormReport
         Fact("the memory", "the same for both, book-keeping included");
     }
 
-    private void WriteVerdict(StormOptions options, GoldenImage image, CloneFigures full, HalfFigures half)
+    private void WriteVerdict(StormOptions options, StormFigures figures)
     {
+        CloneFigures full = figures.Full;
         Section("Verdict");
-        if (full.Verified && half.Verified)
+        if (figures.Verified)
         {
             Fact(
                 "verified",
                 $"all {ByteSize.Text(full.LogicalBytes)} of {options.Clones:n0} clones against the source files",
                 Ours);
-            Fact("SHA-256", image.Fingerprint.Sha256);
+            Fact("SHA-256", figures.Image.Sha256);
         }
         else
         {
@@ -146,7 +145,7 @@ internal sealed class StormReport
                 "NOT verified",
                 $"{ByteSize.Text(full.LogicalBytes - full.RightBytes)} of the clones came wrong, SHA-256 of the whole "
                 + $"is {(full.WholeMatches ? "right" : "wrong")}, reads with half of the memory are "
-                + $"{(half.Verified ? "right" : "wrong")}",
+                + $"{(figures.Half.Verified ? "right" : "wrong")}",
                 new Style(Color.Red));
         }
 

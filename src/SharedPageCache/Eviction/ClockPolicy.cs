@@ -9,9 +9,9 @@ namespace SharedPageCache.Eviction;
 /// </summary>
 /// <remarks>
 /// <para>
-/// <b>Shape.</b> The circle is a queue that starts at the hand: passing over a frame moves it from the oldest end to the
-/// youngest. This is the form also called second chance or FIFO-reinsertion; it makes the same decisions as a hand on a
-/// ring, and a frame can leave from the middle in O(1).
+/// <b>Shape.</b> The circle is a queue that starts at the hand: passing over a frame moves it from the oldest end to
+/// the youngest. This is the form also called second chance or FIFO-reinsertion; it makes the same decisions as a hand
+/// on a ring, and a frame can leave from the middle in O(1).
 /// </para>
 /// <code>
 ///             Admit                      PickVictim, unused
@@ -22,12 +22,12 @@ namespace SharedPageCache.Eviction;
 /// </code>
 /// <para>
 /// <b>One use bit.</b> CLOCK knows only used and unused, so the hand clears the whole use count. Keeping the count and
-/// lowering it by one (generalized CLOCK) is another algorithm, and on scans a worse one.
+/// lowering it by one (generalized CLOCK) is another algorithm.
 /// </para>
 /// <para>
-/// <b>Costs.</b> No memory beside the headers. A step that evicts nothing clears a use count that a hit has raised, so an
-/// eviction costs amortised O(1) steps. One call makes at most one round and then takes what the hand points at: hits
-/// that keep raising counts meanwhile cannot hold it up.
+/// <b>Costs.</b> No memory beside the headers. A step that evicts nothing clears a use count that a hit has raised, so
+/// an eviction costs amortised O(1) steps. One call makes at most one round and then takes what the hand points at:
+/// hits that keep raising counts meanwhile cannot hold it up.
 /// </para>
 /// <para>
 /// <b>Why have it.</b> It is the plainest policy that honours use, it has no parameter, and a working set that fits is

@@ -28,7 +28,7 @@ internal sealed class FrameQueue
 
     /// <summary>Makes an empty queue.</summary>
     /// <param name="frames">The frames whose headers hold the links.</param>
-    /// <param name="mark">The value of <see cref="FrameHeader.Queue"/> in this queue, no other queue's and not zero.</param>
+    /// <param name="mark">What <see cref="FrameHeader.Queue"/> is in this queue: not zero and no other's.</param>
     public FrameQueue(FrameTable frames, byte mark)
     {
         ArgumentOutOfRangeException.ThrowIfZero(mark);
@@ -115,7 +115,8 @@ internal sealed class FrameQueue
         Debug.Assert(Count == 0 == (_oldest == None), "an empty queue has no oldest frame, any other has one");
         Debug.Assert(Count == 0 == (_youngest == None), "an empty queue has no youngest frame, any other has one");
         Debug.Assert(_oldest == None || (Contains(_oldest) && _frames[_oldest].Previous == None), "nothing is older");
-        Debug.Assert(_youngest == None || (Contains(_youngest) && _frames[_youngest].Following == None), "nothing is younger");
+        Debug.Assert(
+            _youngest == None || (Contains(_youngest) && _frames[_youngest].Following == None), "nothing is younger");
         Debug.Assert(Count != 1 || _oldest == _youngest, "a single frame is both ends");
     }
 }

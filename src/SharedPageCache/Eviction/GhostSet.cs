@@ -9,8 +9,8 @@ namespace SharedPageCache.Eviction;
 /// </summary>
 /// <remarks>
 /// <para>
-/// <b>Shape.</b> A table of buckets of one cache line each; the upper half of a block's hash names its bucket, the lower
-/// bits are its fingerprint. No ring, no links: age stands in the entry.
+/// <b>Shape.</b> A table of buckets of one cache line each; the upper half of a block's hash names its bucket, the
+/// lower bits are its fingerprint. No ring, no links: age stands in the entry.
 /// </para>
 /// <code>
 ///   bucket: 16 entries of 4 bytes, 10 of them in use on average
@@ -24,28 +24,28 @@ namespace SharedPageCache.Eviction;
 ///                                                  │◀── at most 960 ───────────▶│
 /// </code>
 /// <para>
-/// <b>Epochs.</b> An epoch is 1/128 of the capacity in additions. How many entries of each are still there is counted; when
-/// more than the capacity are there the oldest epoch expires as a whole: its entries stay where they are and no longer
-/// count. So the set holds the last <i>capacity</i> blocks that were not taken out again, to within 1/128, as a queue would.
-/// Blocks that are taken out leave room for older ones, up to 7.5 times the capacity in additions back: loops take out most
-/// of what was added, and a shorter memory shows in their hit ratios.
+/// <b>Epochs.</b> An epoch is 1/128 of the capacity in additions. How many entries of each are still there is counted;
+/// when more than the capacity are there the oldest epoch expires as a whole: its entries stay where they are and no
+/// longer count. So the set holds the last <i>capacity</i> blocks that were not taken out again, to within 1/128, as a
+/// queue would. Blocks that are taken out leave room for older ones, up to 7.5 times the capacity in additions back:
+/// loops take out most of what was added, and a shorter memory shows in their hit ratios.
 /// </para>
 /// <para>
-/// <b>Sweep.</b> Before the number of an expired epoch comes round again, at least 64 epochs later, no entry may carry it.
-/// Every fourth addition clears the expired entries of the next bucket: in 64 epochs, half the capacity in additions,
-/// that is an eighth of the capacity in buckets, and the table has a tenth.
+/// <b>Sweep.</b> Before the number of an expired epoch comes round again, at least 64 epochs later, no entry may carry
+/// it. Every fourth addition clears the expired entries of the next bucket: in 64 epochs, half the capacity in
+/// additions, that is an eighth of the capacity in buckets, and the table has a tenth.
 /// </para>
 /// <para>
-/// <b>Errors.</b> A full bucket gives up its oldest entry: fewer than one entry in a hundred is forgotten early, and it was
-/// old. A block that was never added is found with probability 10/2^22, one in 400,000. Either way a page starts in the
-/// other queue, nothing more.
+/// <b>Errors.</b> A full bucket gives up its oldest entry: about one entry in twenty is forgotten early, most of them
+/// in the last quarter of their time. A block that was never added is found with probability 10/2^22, one in 400,000.
+/// Either way a page starts in the other queue, nothing more.
 /// </para>
 /// <para>
-/// <b>Costs.</b> 6.4 bytes an entry, one cache line an operation, and 4 KiB of counts. A ring of fingerprints with a hash
-/// index over it, which would forget exactly, takes about ten bytes and three cache lines.
+/// <b>Costs.</b> 6.4 bytes an entry, one cache line an operation, and 4 KiB of counts. A ring of fingerprints with a
+/// hash index over it, which would forget exactly, takes about ten bytes and three cache lines.
 /// </para>
 /// <para>
-/// Buckets of fingerprints with a time are the paper's idea (Yang et al., SOSP 2023, section 4.2); epochs keep time and
+/// Buckets of fingerprints with a time are the paper's idea (Yang et al., SOSP 2023); epochs keep time and
 /// fingerprint within four bytes for any size.
 /// </para>
 /// </remarks>

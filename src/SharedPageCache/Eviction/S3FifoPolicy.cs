@@ -9,10 +9,10 @@ namespace SharedPageCache.Eviction;
 /// </summary>
 /// <remarks>
 /// <para>
-/// <b>Principle.</b> Most pages that come are never used again, or not before they are evicted. So a newcomer gets only a
-/// tenth of the cache to prove itself; what leaves that tenth unused leaves the cache, quickly, and costs the main queue
-/// nothing. Who was thrown out too early is recognised by its ghost when it comes back, and goes to the main queue at
-/// once.
+/// <b>Principle.</b> Most pages that come are never used again, or not before they are evicted. So a newcomer gets only
+/// a tenth of the cache to prove itself; what leaves that tenth unused leaves the cache, quickly, and costs the main
+/// queue nothing. Who was thrown out too early is recognised by its ghost when it comes back, and goes to the main
+/// queue at once.
 /// </para>
 /// <code>
 ///                    Admit, no ghost            oldest, used less than twice: picked
@@ -28,26 +28,27 @@ namespace SharedPageCache.Eviction;
 /// small frames are promoted instead of picked the main queue outgrows its share and gives next.
 /// </para>
 /// <para>
-/// <b>While the cache fills</b> all newcomers go to the small queue, which may then hold the whole cache: with room to spare
-/// nobody's probation ends. It shrinks to its tenth as the main queue fills. (libCacheSim since 2024 fills the main queue
-/// first instead. That favours whatever is read first, for as long as little is promoted.)
+/// <b>While the cache fills</b> all newcomers go to the small queue, which may then hold the whole cache: with room to
+/// spare nobody's probation ends. It shrinks to its tenth as the main queue fills. (libCacheSim since 2024 fills the
+/// main queue first instead. That favours whatever is read first, for as long as little is promoted.)
 /// </para>
 /// <para>
-/// <b>Pages that cannot go.</b> A frame that is put back keeps its standing: it becomes the youngest of the queue that it
-/// was picked from, and that queue gives again, so that a few pinned newcomers cost the main queue nothing. When sixteen in
-/// a row, or all of the queue, were put back, it is the other queue's turn. So a queue full of pinned frames never hides an
-/// evictable frame in the other one: of n frames that nobody uses each is offered within 2 n picks that are all put back.
+/// <b>Pages that cannot go.</b> A frame that is put back keeps its standing: it becomes the youngest of the queue that
+/// it was picked from, and that queue gives again, so that a few pinned newcomers cost the main queue nothing. When
+/// sixteen in a row, or all of the queue, were put back, it is the other queue's turn. So a queue full of pinned frames
+/// never hides an evictable frame in the other one: of n frames that nobody uses each is offered within 2 n picks that
+/// are all put back.
 /// </para>
 /// <para>
-/// <b>Costs.</b> Two links and a byte in the header, and 5.8 bytes for the ghosts (<see cref="GhostSet"/>), as many as the
-/// main queue may hold. A hit writes only the use count, up to three. A step of <see cref="PickVictim"/> that
-/// picks nothing promotes a frame, once in its stay, or uses up one hit, so a pick costs amortised O(1). One call passes
-/// each main frame at most <see cref="FrameTable.MaxUse"/> times and then takes the oldest as it is: hits that keep
-/// raising counts meanwhile cannot hold it up.
+/// <b>Costs.</b> Two links and a byte in the header, and 5.8 bytes for the ghosts (<see cref="GhostSet"/>), as many as
+/// the main queue may hold. A hit writes only the use count, up to three. A step of <see cref="PickVictim"/> that picks
+/// nothing promotes a frame, once in its stay, or uses up one hit, so a pick costs amortised O(1). One call passes each
+/// main frame at most <see cref="FrameTable.MaxUse"/> times and then takes the oldest as it is: hits that keep raising
+/// counts meanwhile cannot hold it up.
 /// </para>
 /// <para>
-/// <b>Where it is weak.</b> A loop somewhat larger than the cache, like with LRU and CLOCK: each page comes back after its
-/// ghost is gone or pushes out a page that was to come next.
+/// <b>Where it is weak.</b> A loop somewhat larger than the cache, like with LRU and CLOCK: each page comes back after
+/// its ghost is gone or pushes out a page that was to come next.
 /// </para>
 /// </remarks>
 internal sealed class S3FifoPolicy : IEvictionPolicy
@@ -56,8 +57,8 @@ internal sealed class S3FifoPolicy : IEvictionPolicy
     private const int SmallDivisor = 10;
 
     /// <summary>
-    /// How often a page must be used on probation, the load not counted, to be promoted. One use is often the second half
-    /// of the same access.
+    /// How often a page must be used on probation, the load not counted, to be promoted. One use is often the second
+    /// half of the same access.
     /// </summary>
     private const int PromotionUse = 2;
 
@@ -70,7 +71,7 @@ internal sealed class S3FifoPolicy : IEvictionPolicy
     private readonly GhostSet _ghosts;
     private readonly int _mainShare;
 
-    /// <summary>The standing of the frames that were put back since the last eviction; outside if there were none.</summary>
+    /// <summary>The standing of the frame that was put back last; outside after an eviction.</summary>
     private Standing _stuck;
 
     /// <summary>How many frames of that standing were put back in a row.</summary>
@@ -78,7 +79,7 @@ internal sealed class S3FifoPolicy : IEvictionPolicy
 
     /// <summary>Makes a policy that holds no frame.</summary>
     /// <param name="frames">The frames; the use counts are read and lowered here.</param>
-    /// <param name="capacityFrames">How many frames can hold pages at the same time; the queues' shares are of these.</param>
+    /// <param name="capacityFrames">How many frames can hold pages at the same time; the queues share these.</param>
     public S3FifoPolicy(FrameTable frames, int capacityFrames)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(capacityFrames);
@@ -130,7 +131,8 @@ internal sealed class S3FifoPolicy : IEvictionPolicy
     public void PutBack(int frame)
     {
         var standing = StandingOf(frame);
-        Debug.Assert(standing is Standing.PickedFromSmall or Standing.PickedFromMain, "only a picked frame is put back");
+        Debug.Assert(
+            standing is Standing.PickedFromSmall or Standing.PickedFromMain, "only a picked frame is put back");
         _putBacks = standing == _stuck ? _putBacks + 1 : 1;
         _stuck = standing;
         (standing == Standing.PickedFromMain ? _main : _small).Enqueue(frame);

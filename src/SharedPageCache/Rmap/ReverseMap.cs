@@ -16,42 +16,59 @@ namespace SharedPageCache.Rmap;
 /// out again; whoever follows a record compares the reference that it finds there with the frame and its generation.
 /// </para>
 /// <para>
-/// <b>States of a record word.</b> 0 (nowhere) -> one place -> overflow -> 0. The first place is a compare-and-swap into
-/// the header; more places live in a set, guarded by one lock for each stripe of frames. The common check, "is my place
-/// there already?", is one load.
+/// <b>States of a record word.</b> 0 (nowhere) -> one place -> chain (up to <see cref="LongestChain"/> places) -> set -> 0.
+/// The first place is a compare-and-swap into the header; the rest is guarded by one lock for each stripe of frames: a
+/// word that has left the state "one place" is only changed under it. The common check, "is my place there already?", is
+/// one load.
 /// </para>
 /// <para>
 /// <b>Guard.</b> <see cref="Add"/> is called under a pin of the frame (or by its loader), <see cref="Clear"/> by the only
 /// owner of a frame that has just come free: they never meet on one tenancy.
 /// </para>
+/// <para>
+/// <b>Cost.</b> Nothing beyond the header for one place, 16 bytes a place for a few, 24 for many.
+/// </para>
 /// </remarks>
 internal sealed class ReverseMap(FrameTable frames)
 {
-    private const long Overflow = long.MinValue;
+    /// <summary>More places than this are kept in a hash set, so that adding stays O(1).</summary>
+    public const int LongestChain = 8;
+
+    private const long Chained = long.MinValue;
+    private const long InSet = Chained | 1L << 62;
     private const int StripeCount = 64;
 
     private readonly Stripe[] _stripes = MakeStripes();
     private readonly ObjectPool<HashSet<long>> _sets = ObjectPool.Create(new SetPolicy());
-    private long _overflowPlaces;
 
-    /// <summary>Memory of the overflow sets, in bytes, as an estimate of 16 bytes a place.</summary>
-    public long OverflowBytes => Atomic.LoadAcquire(ref _overflowPlaces) * 16;
+    /// <summary>Memory beyond the headers, in bytes; an estimate for the sets.</summary>
+    public long OverflowBytes
+    {
+        get
+        {
+            long bytes = 0;
+            for (var i = 0; i < _stripes.Length; i++)
+            {
+                bytes += Atomic.LoadAcquire(ref _stripes[i].Bytes);
+            }
+
+            return bytes;
+        }
+    }
 
     public void Add(int frame, Place place)
     {
         ref var record = ref frames[frame].Record;
         var word = Atomic.LoadAcquire(ref record);
-        if (word == place.Packed)
+        if (word == 0)
         {
-            return;
+            word = Atomic.CompareExchange(ref record, place.Packed, 0);
         }
 
-        if (word == 0 && (word = Atomic.CompareExchange(ref record, place.Packed, 0)) is 0 || word == place.Packed)
+        if (word != 0 && word != place.Packed)
         {
-            return;
+            AddToMany(frame, ref record, place.Packed);
         }
-
-        AddOverflow(frame, ref record, place);
     }
 
     /// <summary>Copies places of a frame, at most as many as fit.</summary>
@@ -64,31 +81,16 @@ internal sealed class ReverseMap(FrameTable frames)
             return 0;
         }
 
-        if (word != Overflow)
+        if (word > 0)
         {
             places[0] = new Place(word);
             return 1;
         }
 
-        ref var stripe = ref StripeOf(frame);
-        stripe.Lock.Enter();
+        ref var stripe = ref Enter(frame);
         try
         {
-            var count = 0;
-            if (stripe.Sets.TryGetValue(frame, out var set))
-            {
-                foreach (var packed in set)
-                {
-                    if (count == places.Length)
-                    {
-                        break;
-                    }
-
-                    places[count++] = new Place(packed);
-                }
-            }
-
-            return count;
+            return stripe.CopyTo(frame, Atomic.LoadAcquire(ref frames[frame].Record), places);
         }
         finally
         {
@@ -99,16 +101,15 @@ internal sealed class ReverseMap(FrameTable frames)
     public bool Contains(int frame, Place place)
     {
         var word = Atomic.LoadAcquire(ref frames[frame].Record);
-        if (word != Overflow)
+        if (word >= 0)
         {
-            return word == place.Packed;
+            return word != 0 && word == place.Packed;
         }
 
-        ref var stripe = ref StripeOf(frame);
-        stripe.Lock.Enter();
+        ref var stripe = ref Enter(frame);
         try
         {
-            return stripe.Sets.TryGetValue(frame, out var set) && set.Contains(place.Packed);
+            return stripe.Contains(frame, Atomic.LoadAcquire(ref frames[frame].Record), place.Packed, out _);
         }
         finally
         {
@@ -120,16 +121,15 @@ internal sealed class ReverseMap(FrameTable frames)
     public int Count(int frame)
     {
         var word = Atomic.LoadAcquire(ref frames[frame].Record);
-        if (word != Overflow)
+        if (word >= 0)
         {
             return word == 0 ? 0 : 1;
         }
 
-        ref var stripe = ref StripeOf(frame);
-        stripe.Lock.Enter();
+        ref var stripe = ref Enter(frame);
         try
         {
-            return stripe.Sets.TryGetValue(frame, out var set) ? set.Count : 0;
+            return stripe.Count(frame, Atomic.LoadAcquire(ref frames[frame].Record));
         }
         finally
         {
@@ -141,9 +141,10 @@ internal sealed class ReverseMap(FrameTable frames)
     public void Clear(int frame)
     {
         ref var record = ref frames[frame].Record;
-        if (Atomic.LoadAcquire(ref record) == Overflow)
+        var word = Atomic.LoadAcquire(ref record);
+        if (word < 0)
         {
-            ClearOverflow(frame);
+            ClearMany(frame, word);
         }
 
         Atomic.StoreRelease(ref record, 0);
@@ -154,32 +155,50 @@ internal sealed class ReverseMap(FrameTable frames)
         var stripes = new Stripe[StripeCount];
         for (var i = 0; i < stripes.Length; i++)
         {
+            stripes[i].Chains = new PlaceChains();
             stripes[i].Sets = [];
         }
 
         return stripes;
     }
 
-    private void AddOverflow(int frame, ref long record, Place place)
+    private void AddToMany(int frame, ref long record, long place)
     {
-        ref var stripe = ref StripeOf(frame);
-        stripe.Lock.Enter();
+        ref var stripe = ref Enter(frame);
         try
         {
-            if (!stripe.Sets.TryGetValue(frame, out var set))
+            var word = Atomic.LoadAcquire(ref record);
+            if (word > 0)
             {
-                // Under this lock the word can only go from one place to overflow, and only we do that.
-                set = _sets.Get();
-                set.Add(Atomic.LoadAcquire(ref record));
-                stripe.Sets.Add(frame, set);
-                Atomic.StoreRelease(ref record, Overflow);
-                Atomic.Add(ref _overflowPlaces, 1);
+                // The first place stays where it is until the chain is published in its stead.
+                word = Chained | (uint)stripe.Chains.Prepend(-1, word);
             }
 
-            if (set.Add(place.Packed))
+            if (stripe.Contains(frame, word, place, out var length))
             {
-                Atomic.Add(ref _overflowPlaces, 1);
+                return;
             }
+
+            if ((word & InSet) == InSet)
+            {
+                stripe.Sets[frame].Add(place);
+                stripe.PlacesInSets++;
+            }
+            else if (length < LongestChain)
+            {
+                Atomic.StoreRelease(ref record, Chained | (uint)stripe.Chains.Prepend((int)(uint)word, place));
+            }
+            else
+            {
+                var set = _sets.Get();
+                stripe.MoveTo(set, (int)(uint)word);
+                set.Add(place);
+                stripe.PlacesInSets += set.Count;
+                stripe.Sets.Add(frame, set);
+                Atomic.StoreRelease(ref record, InSet);
+            }
+
+            stripe.Recount();
         }
         finally
         {
@@ -187,17 +206,23 @@ internal sealed class ReverseMap(FrameTable frames)
         }
     }
 
-    private void ClearOverflow(int frame)
+    private void ClearMany(int frame, long word)
     {
-        ref var stripe = ref StripeOf(frame);
-        stripe.Lock.Enter();
+        ref var stripe = ref Enter(frame);
         try
         {
-            if (stripe.Sets.Remove(frame, out var set))
+            if ((word & InSet) == InSet)
             {
-                Atomic.Add(ref _overflowPlaces, -set.Count);
+                stripe.Sets.Remove(frame, out var set);
+                stripe.PlacesInSets -= set!.Count;
                 _sets.Return(set);
             }
+            else
+            {
+                stripe.Chains.Free((int)(uint)word);
+            }
+
+            stripe.Recount();
         }
         finally
         {
@@ -205,12 +230,97 @@ internal sealed class ReverseMap(FrameTable frames)
         }
     }
 
-    private ref Stripe StripeOf(int frame) => ref _stripes[frame & (StripeCount - 1)];
+    private ref Stripe Enter(int frame)
+    {
+        ref var stripe = ref _stripes[frame & (StripeCount - 1)];
+        stripe.Lock.Enter();
+        return ref stripe;
+    }
 
+    /// <summary>What one lock guards.</summary>
     private struct Stripe
     {
         public TinyLock Lock;
+        public PlaceChains Chains;
         public Dictionary<int, HashSet<long>> Sets;
+        public long PlacesInSets;
+        public long Bytes;
+
+        public readonly bool Contains(int frame, long word, long place, out int length)
+        {
+            length = 0;
+            if ((word & InSet) == InSet)
+            {
+                return Sets[frame].Contains(place);
+            }
+
+            for (var link = (int)(uint)word; link >= 0; length++)
+            {
+                var (known, next) = Chains[link];
+                if (known == place)
+                {
+                    return true;
+                }
+
+                link = next;
+            }
+
+            return false;
+        }
+
+        public readonly int Count(int frame, long word)
+        {
+            if ((word & InSet) == InSet)
+            {
+                return Sets[frame].Count;
+            }
+
+            // No place is 0: the walk ends at the chain's end.
+            Contains(frame, word, place: 0, out var length);
+            return length;
+        }
+
+        public readonly int CopyTo(int frame, long word, Span<Place> places)
+        {
+            var count = 0;
+            if ((word & InSet) == InSet)
+            {
+                foreach (var place in Sets[frame])
+                {
+                    if (count == places.Length)
+                    {
+                        break;
+                    }
+
+                    places[count++] = new Place(place);
+                }
+
+                return count;
+            }
+
+            for (var link = (int)(uint)word; link >= 0 && count < places.Length;)
+            {
+                var (place, next) = Chains[link];
+                places[count++] = new Place(place);
+                link = next;
+            }
+
+            return count;
+        }
+
+        public readonly void MoveTo(HashSet<long> set, int head)
+        {
+            for (var link = head; link >= 0;)
+            {
+                var (place, next) = Chains[link];
+                set.Add(place);
+                link = next;
+            }
+
+            Chains.Free(head);
+        }
+
+        public void Recount() => Atomic.StoreRelease(ref Bytes, Chains.Bytes + PlacesInSets * 24);
     }
 
     private sealed class SetPolicy : PooledObjectPolicy<HashSet<long>>

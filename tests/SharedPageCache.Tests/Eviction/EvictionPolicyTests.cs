@@ -130,8 +130,8 @@ public abstract class EvictionPolicyTests
     [Fact]
     public void A_pick_ends_while_hits_keep_raising_the_counts()
     {
-        // So many frames that the hits are round before the hand is, so many threads that some always run: the hand hardly
-        // ever meets an unused frame.
+        // So many frames that the hits are round before the hand is, so many threads that some always run: the hand
+        // hardly ever meets an unused frame.
         FrameTable frames = new(2000);
         IEvictionPolicy policy = Create(frames, frames.Count);
         AdmitAll(policy, frames.Count);

@@ -18,7 +18,8 @@ public sealed class FrameQueueTests
         queue.Enqueue(0);
         queue.Enqueue(3);
         Assert.Equal(3, queue.Count);
-        Assert.Equal([2, 0, 3, FrameQueue.None], new[] { queue.Dequeue(), queue.Dequeue(), queue.Dequeue(), queue.Dequeue() });
+        int[] left = [queue.Dequeue(), queue.Dequeue(), queue.Dequeue(), queue.Dequeue()];
+        Assert.Equal([2, 0, 3, FrameQueue.None], left);
         Assert.Equal(0, queue.Count);
     }
 

@@ -139,8 +139,8 @@ public sealed class GhostSetTests
     [InlineData(1000)]
     public void What_has_expired_never_comes_back(int capacity)
     {
-        // 40 times round the ring of epochs. What full buckets forget early makes room for a few older blocks, so those of
-        // the last one and a half capacities are not asked for.
+        // 40 times round the ring of epochs. What full buckets forget early makes room for a few older blocks, so those
+        // of the last one and a half capacities are not asked for.
         GhostSet ghosts = new(capacity);
         int epoch = (capacity + 127) / 128;
         for (int added = 0; added < 40 * 1024 * epoch; added++)
@@ -148,7 +148,8 @@ public sealed class GhostSetTests
             ghosts.Add(Hash(added));
             if (added % 977 == 0)
             {
-                for (int block = Math.Max(0, added - (10 * capacity) - 2000); block < added - (3 * capacity / 2) - 1; block += 7)
+                int first = Math.Max(0, added - (10 * capacity) - 2000);
+                for (int block = first; block < added - (3 * capacity / 2) - 1; block += 7)
                 {
                     Assert.False(ghosts.TryTake(Hash(block)), $"block {block} of {added}");
                 }

@@ -3,8 +3,8 @@ using SharedPageCache.Frames;
 namespace SharedPageCache.Tests.Eviction;
 
 /// <summary>
-/// S3-FIFO once more, told by lists and a copy of the use counts. Picks are made on the copy before the policy makes them
-/// on the headers; the two must then agree.
+/// S3-FIFO once more, told by lists and a copy of the use counts. Picks are made on the copy before the policy makes
+/// them on the headers; the two must then agree.
 /// </summary>
 internal sealed class S3FifoLists(FrameTable frames, int capacityFrames)
 {

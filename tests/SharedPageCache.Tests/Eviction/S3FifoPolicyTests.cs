@@ -276,8 +276,8 @@ public sealed class S3FifoPolicyTests : EvictionPolicyTests
         CompareWithLists(frameCount, seed, withGhosts: false);
 
     /// <summary>
-    /// A full cache: pages 1 to <paramref name="capacity"/> - 1 unused in the main queue, in this order, and one newcomer on
-    /// probation.
+    /// A full cache: pages 1 to <paramref name="capacity"/> - 1 unused in the main queue, in this order, and one
+    /// newcomer on probation.
     /// </summary>
     private SmallCache WithFullMain(int capacity)
     {

@@ -4,8 +4,8 @@ using SharedPageCache.Frames;
 namespace SharedPageCache.Tests.Eviction;
 
 /// <summary>
-/// The least cache that a policy can serve: frames, and which page each holds. It calls the policy as the reclaimer does:
-/// a free frame first, then a victim; pinned victims are put back.
+/// The least cache that a policy can serve: frames, and which page each holds. It calls the policy as the reclaimer
+/// does: a free frame first, then a victim; pinned victims are put back.
 /// </summary>
 internal sealed class SmallCache
 {
@@ -112,7 +112,8 @@ internal sealed class SmallCache
         for (int effort = 0; effort < 2 * Frames.Count; effort++)
         {
             int frame = Policy.PickVictim();
-            Assert.True(_pageOfFrame.TryGetValue(frame, out int page), $"the policy offered frame {frame}, which holds nothing");
+            bool holdsPage = _pageOfFrame.TryGetValue(frame, out int page);
+            Assert.True(holdsPage, $"the policy offered frame {frame}, which holds nothing");
             if (_pinned.Contains(page))
             {
                 Policy.PutBack(frame);

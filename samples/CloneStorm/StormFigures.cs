@@ -1,0 +1,11 @@
+namespace SharedPageCache.Samples.CloneStorm;
+
+/// <summary>What the whole run found.</summary>
+/// <param name="Image">The image.</param>
+/// <param name="Full">The leg in which every clone was read in full.</param>
+/// <param name="Half">The leg with memory for half of the image.</param>
+internal sealed record StormFigures(ImageFigures Image, CloneFigures Full, HalfFigures Half)
+{
+    /// <summary>Whether every byte that was read in any leg was compared and is right.</summary>
+    public bool Verified => Full.Verified && Half.Verified;
+}
