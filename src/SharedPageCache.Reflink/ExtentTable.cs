@@ -75,8 +75,7 @@ internal sealed class ExtentTable
             }
             else if (!piece.HasAddress || !aligned || !addressesCount)
             {
-                // Never merged: the pieces of compressed files say what the kernel reads at once.
-                extents.Add(new Extent(start, end - start, 0, ExtentFlags.Opaque));
+                Append(extents, new Extent(start, end - start, 0, ExtentFlags.Opaque));
             }
             else if (end == blocksEnd && tail != 0)
             {
@@ -176,18 +175,6 @@ internal sealed class ExtentTable
     /// <summary>Whether both tables say the same about the same content.</summary>
     public bool SameAs(ExtentTable other) => Length == other.Length && _extents.AsSpan().SequenceEqual(other._extents);
 
-    /// <summary>The opaque extents that overlap a range.</summary>
-    public IEnumerable<Extent> OpaqueExtents(long offset, long length)
-    {
-        for (var i = IndexAtOrAfter(offset); i < _extents.Length && _extents[i].FileOffset < offset + length; i++)
-        {
-            if (_extents[i].IsOpaque)
-            {
-                yield return _extents[i];
-            }
-        }
-    }
-
     /// <summary>The first extent that ends after an offset.</summary>
     private int IndexAtOrAfter(long offset)
     {
@@ -221,7 +208,7 @@ internal sealed class ExtentTable
             var last = extents[^1];
             var continues = last.FileEnd == extent.FileOffset && last.Flags == extent.Flags
                 && last.Generation == extent.Generation
-                && (extent.ReadsZero || last.PhysicalOffset + last.Length == extent.PhysicalOffset);
+                && (extent.ReadsZero || extent.IsOpaque || last.PhysicalOffset + last.Length == extent.PhysicalOffset);
             if (continues)
             {
                 extents[^1] = last with { Length = last.Length + extent.Length };

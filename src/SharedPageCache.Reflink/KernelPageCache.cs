@@ -34,6 +34,6 @@ public static class KernelPageCache
     public static void Drop(string path)
     {
         using var file = DirectFile.Open(path);
-        DirectFile.DropKernelCopy(file, 0, 0);
+        DirectFile.DropKernelCopy(file);
     }
 }

@@ -28,12 +28,15 @@ namespace SharedPageCache.Reflink;
 /// </remarks>
 internal sealed class ReflinkFile : IExtentMap
 {
+    private const long MaxOpaqueBytes = 4 << 20;
+
     private readonly SafeFileHandle _handle;
     private readonly ReflinkChangeCheck _check;
     private readonly int _memoryAlignment;
     private FileSnapshot _snapshot;
     private Finding? _finding;
     private long _sequence;
+    private long _opaqueBytes;
     private volatile bool _isMoved;
     private volatile bool _isClosed;
 
@@ -117,7 +120,10 @@ internal sealed class ReflinkFile : IExtentMap
             ? reader.Read(buffers, offset)
             : await reader.ReadAsync(buffers, offset, cancellationToken).ConfigureAwait(false);
         var length = buffers.TotalLength();
-        DropKernelCopies(table, run, offset, length);
+        if (!run.IsSome)
+        {
+            CountOpaqueRead(length);
+        }
 
         // In this order: whatever changed before the bytes were read is seen by one of the three.
         CheckStamp();
@@ -210,7 +216,11 @@ internal sealed class ReflinkFile : IExtentMap
     }
 
     /// <summary>Closes the descriptor once the reads under way have returned.</summary>
-    public void CloseDescriptor() => _handle.Dispose();
+    public void CloseDescriptor()
+    {
+        DropKernelCopy();
+        _handle.Dispose();
+    }
 
     /// <summary>Compares the stamp of a fresh look with the snapshot's.</summary>
     /// <returns>Whether it is the same content.</returns>
@@ -269,21 +279,22 @@ internal sealed class ReflinkFile : IExtentMap
     }
 
     /// <summary>
-    /// What the kernel cached all the same: the whole pieces that it decoded for opaque bytes, and the pages around the
-    /// end of a file that ends inside a block.
+    /// Opaque bytes are decoded in the kernel's page cache. It is emptied now and then, not after each read: a compressed
+    /// extent is decoded as a whole, for whichever page of it is read.
     /// </summary>
-    private void DropKernelCopies(ExtentTable table, BlockRun run, long offset, long length)
+    private void CountOpaqueRead(int length)
     {
-        if (!run.IsSome)
+        if (Interlocked.Add(ref _opaqueBytes, length) >= MaxOpaqueBytes)
         {
-            foreach (var extent in table.OpaqueExtents(offset, length))
-            {
-                DirectFile.DropKernelCopy(_handle, extent.FileOffset, extent.Length);
-            }
+            DropKernelCopy();
         }
-        else if (offset + length > table.Length)
+    }
+
+    private void DropKernelCopy()
+    {
+        if (Interlocked.Exchange(ref _opaqueBytes, 0) > 0)
         {
-            DirectFile.DropKernelCopy(_handle, offset, length);
+            DirectFile.DropKernelCopy(_handle);
         }
     }
 

@@ -6,7 +6,8 @@ namespace SharedPageCache;
 /// <summary>A volume as the cache sees it: one address space of blocks, on one device, with the files that lie on it.</summary>
 /// <remarks>
 /// Thread-safe. <see cref="Discard"/> and <see cref="Relocate"/> take no gate and do no I/O, so an engine may call them
-/// under any lock of its own. Dispose detaches the volume; its files must be closed before.
+/// under any lock of its own. Dispose detaches the volume; files that are
+/// still open are of no more use.
 /// </remarks>
 [DebuggerDisplay("{Name,nq}, {OpenFiles} open files")]
 public sealed class CachedVolume : IDisposable
@@ -118,18 +119,15 @@ public sealed class CachedVolume : IDisposable
             answer.File.Id, answer.File.Name, answer.File.Extents, answer.Offset, answer.Blocks, answer.IsResident));
     }
 
-    /// <summary>Detaches the volume and drops what is cached of it. The device is not disposed.</summary>
-    /// <exception cref="InvalidOperationException">Files of the volume are still open.</exception>
+    /// <summary>
+    /// Detaches the volume and drops what is cached of it. Files that are still open are of no more use; leases stay
+    /// readable. The device is not disposed.
+    /// </summary>
     public void Dispose()
     {
         if (_map.IsDetached)
         {
             return;
-        }
-
-        if (_map.OpenFiles > 0)
-        {
-            throw new InvalidOperationException($"Volume {Name} still has {_map.OpenFiles} open files; close them first.");
         }
 
         Detach();

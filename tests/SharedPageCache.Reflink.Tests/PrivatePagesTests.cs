@@ -28,6 +28,7 @@ public sealed class PrivatePagesTests(MountedFileSystems fileSystems) : ReflinkT
         var pages = (content.Length + 4095) / 4096;
         Assert.Equal(2 * pages, Cache.GetStatistics().DevicePagesRead);
         Assert.Equal(2L * pages * 4096, Cache.GetStatistics().ResidentBytes);
+        first.Dispose();
         Assert.Equal(0, KernelPageCache.GetCachedBytes(first.Path));
     }
 
@@ -42,6 +43,7 @@ public sealed class PrivatePagesTests(MountedFileSystems fileSystems) : ReflinkT
         AssertContent(content, file);
 
         Assert.True(Assert.Single(file.Origin.Table.Extents).IsOpaque);
+        file.Dispose();
         Assert.Equal(0, KernelPageCache.GetCachedBytes(file.Path));
     }
 

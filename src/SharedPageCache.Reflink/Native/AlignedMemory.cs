@@ -7,6 +7,8 @@ namespace SharedPageCache.Reflink.Native;
 /// <summary>Native memory that is aligned for unbuffered reads; a stand-in for buffers that are not.</summary>
 internal sealed unsafe class AlignedMemory : MemoryManager<byte>
 {
+    private const int SmallestPage = 4096;
+
     private readonly int _length;
     private void* _memory;
 
@@ -22,6 +24,18 @@ internal sealed unsafe class AlignedMemory : MemoryManager<byte>
         // Only the number is used, and the cache's frames do not move.
         var address = (nuint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(buffer));
         return ((address | (nuint)buffer.Length) & (nuint)(alignment - 1)) == 0;
+    }
+
+    /// <summary>
+    /// Brings the memory of a buffer that is about to be overwritten into being. btrfs gives up an unbuffered read into
+    /// memory that nobody has touched yet, and reads through the kernel's page cache instead.
+    /// </summary>
+    public static void Touch(Span<byte> buffer)
+    {
+        for (var i = 0; i < buffer.Length; i += SmallestPage)
+        {
+            Volatile.Write(ref buffer[i], 0);
+        }
     }
 
     public override Span<byte> GetSpan()

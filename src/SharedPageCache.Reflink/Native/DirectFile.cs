@@ -31,10 +31,6 @@ internal static class DirectFile
         }
     }
 
-    /// <summary>
-    /// Drops what the kernel's page cache holds of a range. File systems serve some unbuffered reads through it all the
-    /// same (compressed extents, the unaligned end of a file on btrfs).
-    /// </summary>
-    public static void DropKernelCopy(SafeFileHandle file, long offset, long length) =>
-        _ = LibC.posix_fadvise(file, offset, length, DontNeed);
+    /// <summary>Drops what the kernel's page cache holds of a file and is clean.</summary>
+    public static void DropKernelCopy(SafeFileHandle file) => _ = LibC.posix_fadvise(file, 0, 0, DontNeed);
 }

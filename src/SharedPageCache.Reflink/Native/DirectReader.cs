@@ -11,12 +11,12 @@ internal readonly struct DirectReader(SafeFileHandle file, int memoryAlignment)
     /// <returns>The number of bytes read; fewer than asked at the end of the file.</returns>
     public int Read(IReadOnlyList<Memory<byte>> buffers, long offset)
     {
-        if (IsAligned(buffers))
+        if (Prepare(buffers))
         {
             return (int)RandomAccess.Read(file, buffers, offset);
         }
 
-        using var copy = new AlignedMemory(buffers.TotalLength(), Alignment);
+        using var copy = MakeCopy(buffers);
         var read = RandomAccess.Read(file, copy.GetSpan(), offset);
         buffers.CopyFrom(copy.GetSpan()[..read]);
         return read;
@@ -26,29 +26,39 @@ internal readonly struct DirectReader(SafeFileHandle file, int memoryAlignment)
     public async ValueTask<int> ReadAsync(
         IReadOnlyList<Memory<byte>> buffers, long offset, CancellationToken cancellationToken)
     {
-        if (IsAligned(buffers))
+        if (Prepare(buffers))
         {
             return (int)await RandomAccess.ReadAsync(file, buffers, offset, cancellationToken).ConfigureAwait(false);
         }
 
-        using var copy = new AlignedMemory(buffers.TotalLength(), Alignment);
+        using var copy = MakeCopy(buffers);
         var read = await RandomAccess.ReadAsync(file, copy.Memory, offset, cancellationToken).ConfigureAwait(false);
         buffers.CopyFrom(copy.GetSpan()[..read]);
         return read;
     }
 
-    private int Alignment => Math.Max(memoryAlignment, Environment.SystemPageSize);
-
-    private bool IsAligned(IReadOnlyList<Memory<byte>> buffers)
+    /// <summary>Makes the buffers ready for an unbuffered read.</summary>
+    /// <returns>Whether they can take one as they are.</returns>
+    private bool Prepare(IReadOnlyList<Memory<byte>> buffers)
     {
         for (var i = 0; i < buffers.Count; i++)
         {
-            if (!AlignedMemory.IsAligned(buffers[i].Span, memoryAlignment))
+            var buffer = buffers[i].Span;
+            if (!AlignedMemory.IsAligned(buffer, memoryAlignment))
             {
                 return false;
             }
+
+            AlignedMemory.Touch(buffer);
         }
 
         return true;
+    }
+
+    private AlignedMemory MakeCopy(IReadOnlyList<Memory<byte>> buffers)
+    {
+        var copy = new AlignedMemory(buffers.TotalLength(), Math.Max(memoryAlignment, Environment.SystemPageSize));
+        AlignedMemory.Touch(copy.GetSpan());
+        return copy;
     }
 }

@@ -20,8 +20,11 @@ namespace SharedPageCache.Mappings;
 /// </remarks>
 internal sealed class Leaf
 {
-    /// <summary>Object, slots array and the family's weak handle; the exact figure is asserted by a test.</summary>
-    public const int FixedBytes = 224;
+    /// <summary>
+    /// The leaf, its slots' header, its ticket, its weak handle, its family and its entry in the index, as booked for the
+    /// memory limit. A test compares what is booked with the heap.
+    /// </summary>
+    public const int FixedBytes = 480;
 
     public readonly long[] Slots;
 
@@ -29,7 +32,7 @@ internal sealed class Leaf
     public TinyLock Lock;
 
     private readonly NodeTicket _ticket;
-    private TouchCounts? _touches;
+    private TouchCounts _touches;
     private int _residents;
     private bool _dead;
     private bool _used;
@@ -116,7 +119,7 @@ internal sealed class Leaf
         Atomic.StoreRelease(ref Slots[slot], reference.Word);
         _residents++;
         _used = true;
-        ledger.AddTouchedResidents(_touches?[slot] ?? 0);
+        ledger.AddTouchedResidents(_touches[slot]);
     }
 
     /// <summary>
@@ -134,7 +137,7 @@ internal sealed class Leaf
         var reference = source.Kind == PageSourceKind.Block ? PageReference.OnDevice(source.Block) : PageReference.Absent;
         Atomic.StoreRelease(ref Slots[slot], reference.Word);
         _residents--;
-        ledger.AddTouchedResidents(-(_touches?[slot] ?? 0));
+        ledger.AddTouchedResidents(-_touches[slot]);
         if (_residents == 0)
         {
             ledger.LeafBecameEmpty();
@@ -149,15 +152,15 @@ internal sealed class Leaf
         Debug.Assert(Lock.IsHeld && this[slot].IsResident, "slots are written under the lock");
         Atomic.StoreRelease(ref Slots[slot], PageReference.Absent.Word);
         _residents--;
-        ledger.AddTouchedResidents(-(_touches?[slot] ?? 0));
+        ledger.AddTouchedResidents(-_touches[slot]);
     }
 
     /// <summary>One more file has used the page of this slot.</summary>
     public void AddTouch(int slot, NodeLedger ledger)
     {
         Debug.Assert(Lock.IsHeld, "touches are counted under the lock");
-        _touches ??= new TouchCounts(Slots.Length);
-        if (_touches.Increment(slot) && this[slot].IsResident)
+        _touches.Increment(slot);
+        if (this[slot].IsResident)
         {
             ledger.AddTouchedResidents(1);
         }
@@ -167,14 +170,14 @@ internal sealed class Leaf
     public void RemoveTouch(int slot, NodeLedger ledger)
     {
         Debug.Assert(Lock.IsHeld, "touches are counted under the lock");
-        if (_touches is not null && _touches.Decrement(slot) && this[slot].IsResident)
+        if (_touches.TryDecrement(slot) && this[slot].IsResident)
         {
             ledger.AddTouchedResidents(-1);
         }
     }
 
     /// <summary>How many open files have used the page of this slot.</summary>
-    public int TouchesOf(int slot) => _touches?[slot] ?? 0;
+    public int TouchesOf(int slot) => _touches[slot];
 
     /// <summary>Takes the leaf out of service: nothing is installed in it any more.</summary>
     public void Bury(NodeLedger ledger)

@@ -14,11 +14,15 @@ namespace SharedPageCache.Mappings;
 internal sealed class LeafFamily(FamilyTable table)
 {
     private TinyLock _lock;
-    private readonly List<WeakReference<Leaf>> _leaves = new(1);
-    private List<Adopter> _adopters = new(1);
-    private int _compactLeavesAt = 8;
-    private int _compactAdoptersAt = 8;
     private int _liveLeaves;
+
+    /// <summary>The usual family has one leaf and one adopter; only the others need arrays.</summary>
+    private WeakReference<Leaf>? _firstLeaf;
+    private WeakReference<Leaf>[]? _moreLeaves;
+    private Adopter _firstAdopter;
+    private Adopter[]? _moreAdopters;
+    private int _moreLeafCount;
+    private int _moreAdopterCount;
 
     /// <summary>The number by which records name the family; given out by the table.</summary>
     public int Id { get; set; } = -1;
@@ -32,12 +36,22 @@ internal sealed class LeafFamily(FamilyTable table)
         _lock.Enter();
         try
         {
-            _leaves.Add(leaf.Self);
-            if (_leaves.Count >= _compactLeavesAt)
+            if (_firstLeaf is null || !_firstLeaf.TryGetTarget(out _))
             {
-                _leaves.RemoveAll(static handle => !handle.TryGetTarget(out _));
-                _compactLeavesAt = Math.Max(8, _leaves.Count * 2);
+                _firstLeaf = leaf.Self;
+                return;
             }
+
+            _moreLeaves ??= new WeakReference<Leaf>[1];
+            if (_moreLeafCount == _moreLeaves.Length)
+            {
+                WeakReference<Leaf>[] live = [.. _moreLeaves.Where(static handle => handle.TryGetTarget(out _))];
+                _moreLeafCount = live.Length;
+                _moreLeaves = new WeakReference<Leaf>[Math.Max(2, live.Length * 2)];
+                live.CopyTo(_moreLeaves, 0);
+            }
+
+            _moreLeaves[_moreLeafCount++] = leaf.Self;
         }
         finally
         {
@@ -52,17 +66,27 @@ internal sealed class LeafFamily(FamilyTable table)
         try
         {
             var adopter = new Adopter(files, window);
-            if (_adopters.Count > 0 && _adopters[^1] == adopter)
+            if (_firstAdopter.Files is null || !_firstAdopter.Files.HasMembers)
+            {
+                _firstAdopter = adopter;
+                return;
+            }
+
+            if (_firstAdopter == adopter || (_moreAdopterCount > 0 && _moreAdopters![_moreAdopterCount - 1] == adopter))
             {
                 return;
             }
 
-            _adopters.Add(adopter);
-            if (_adopters.Count >= _compactAdoptersAt)
+            _moreAdopters ??= new Adopter[1];
+            if (_moreAdopterCount == _moreAdopters.Length)
             {
-                _adopters = [.. _adopters.Where(static known => known.Files.HasMembers).Distinct()];
-                _compactAdoptersAt = Math.Max(8, _adopters.Count * 2);
+                Adopter[] live = [.. _moreAdopters.Where(static known => known.Files.HasMembers).Distinct()];
+                _moreAdopterCount = live.Length;
+                _moreAdopters = new Adopter[Math.Max(2, live.Length * 2)];
+                live.CopyTo(_moreAdopters, 0);
             }
+
+            _moreAdopters[_moreAdopterCount++] = adopter;
         }
         finally
         {
@@ -76,7 +100,12 @@ internal sealed class LeafFamily(FamilyTable table)
         _lock.Enter();
         try
         {
-            foreach (var handle in _leaves)
+            if (_firstLeaf is not null && _firstLeaf.TryGetTarget(out var first))
+            {
+                leaves.Add(first);
+            }
+
+            foreach (var handle in _moreLeaves.AsSpan(0, _moreLeafCount))
             {
                 if (handle.TryGetTarget(out var leaf))
                 {
@@ -97,12 +126,17 @@ internal sealed class LeafFamily(FamilyTable table)
         _lock.Enter();
         try
         {
-            for (var i = _leaves.Count - 1; i >= 0 && count < leaves.Length; i--)
+            for (var i = _moreLeafCount - 1; i >= 0 && count < leaves.Length; i--)
             {
-                if (_leaves[i].TryGetTarget(out var leaf))
+                if (_moreLeaves![i].TryGetTarget(out var leaf))
                 {
                     leaves[count++] = leaf;
                 }
+            }
+
+            if (count < leaves.Length && _firstLeaf is not null && _firstLeaf.TryGetTarget(out var first))
+            {
+                leaves[count++] = first;
             }
         }
         finally
@@ -113,28 +147,12 @@ internal sealed class LeafFamily(FamilyTable table)
         return count;
     }
 
-    public int LeafCount
-    {
-        get
-        {
-            _lock.Enter();
-            try
-            {
-                return _leaves.Count;
-            }
-            finally
-            {
-                _lock.Exit();
-            }
-        }
-    }
-
     public Adopter[] Adopters()
     {
         _lock.Enter();
         try
         {
-            return [.. _adopters];
+            return _firstAdopter.Files is null ? [] : [_firstAdopter, .. _moreAdopters.AsSpan(0, _moreAdopterCount)];
         }
         finally
         {

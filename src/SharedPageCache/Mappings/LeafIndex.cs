@@ -12,7 +12,7 @@ namespace SharedPageCache.Mappings;
 /// </remarks>
 internal sealed class LeafIndex(RegionClock clock, RegionIndex regions, int pageShift)
 {
-    private readonly Dictionary<(ulong Hash, int Slots), WeakReference<Leaf>> _leaves = [];
+    private readonly Dictionary<ulong, WeakReference<Leaf>> _leaves = [];
     private TinyLock _lock;
     private int _compactAt = 256;
 
@@ -32,12 +32,13 @@ internal sealed class LeafIndex(RegionClock clock, RegionIndex regions, int page
             return Make(runs, slotCount, age, families.Create(), ledger);
         }
 
-        var key = (runs.Hash, slotCount);
+        var key = runs.Hash + (ulong)slotCount;
         _lock.Enter();
         try
         {
             Leaf? known = null;
-            if (_leaves.TryGetValue(key, out var handle) && handle.TryGetTarget(out known) && !known.Runs.Equals(runs))
+            if (_leaves.TryGetValue(key, out var handle) && handle.TryGetTarget(out known) 
+                && (known.Slots.Length != slotCount || !known.Runs.Equals(runs)))
             {
                 known = null;
             }

@@ -1,49 +1,74 @@
+using System.Runtime.CompilerServices;
+
 namespace SharedPageCache.Mappings;
 
 /// <summary>
-/// How many open files have used each page of a leaf: a byte a page, widened when a page is used by more than 254 files.
-/// Guarded by the leaf's lock; read for statistics without it.
+/// How many open files have used each page of a leaf. One bit a page while no page was used by two files, then a byte,
+/// then four. Guarded by the leaf's lock; read for statistics without it.
 /// </summary>
-internal sealed class TouchCounts(int slots)
+internal struct TouchCounts
 {
-    private readonly byte[] _small = new byte[slots];
-    private int[]? _wide;
+    private OnceBits _once;
+    private byte[]? _few;
+    private int[]? _many;
 
-    public int this[int slot] => _wide is null ? _small[slot] : _wide[slot];
+    public readonly int this[int slot] => _many?[slot] ?? _few?[slot] ?? (int)(_once[slot >> 6] >> (slot & 63) & 1);
 
-    public bool Increment(int slot)
+    public void Increment(int slot)
     {
-        if (_wide is null)
+        var count = this[slot] + 1;
+        if (_few is null && count > 1)
         {
-            if (_small[slot] < byte.MaxValue)
+            var few = new byte[Window.Pages];
+            for (var i = 0; i < few.Length; i++)
             {
-                _small[slot]++;
-                return true;
+                few[i] = (byte)this[i];
             }
 
-            _wide = Array.ConvertAll(_small, static count => (int)count);
+            _few = few;
         }
 
-        _wide[slot]++;
-        return true;
+        if (_many is null && count > byte.MaxValue)
+        {
+            _many = Array.ConvertAll(_few!, static known => (int)known);
+        }
+
+        Set(slot, count);
     }
 
-    public bool Decrement(int slot)
+    public bool TryDecrement(int slot)
     {
-        if (this[slot] == 0)
+        var count = this[slot];
+        if (count == 0)
         {
             return false;
         }
 
-        if (_wide is null)
+        Set(slot, count - 1);
+        return true;
+    }
+
+    private void Set(int slot, int count)
+    {
+        if (_many is not null)
         {
-            _small[slot]--;
+            _many[slot] = count;
+        }
+        else if (_few is not null)
+        {
+            _few[slot] = (byte)count;
         }
         else
         {
-            _wide[slot]--;
+            var bit = 1L << (slot & 63);
+            _once[slot >> 6] = count == 0 ? _once[slot >> 6] & ~bit : _once[slot >> 6] | bit;
         }
+    }
 
-        return true;
+    /// <summary>A bit for each page of a window.</summary>
+    [InlineArray(Window.Pages / 64)]
+    private struct OnceBits
+    {
+        private long _first;
     }
 }
