@@ -256,7 +256,7 @@ internal sealed class ReflinkVolume
 
         foreach (var run in doubtful)
         {
-            Cached.Discard(run);
+            Discard(run);
             _ledger.SetWitness(run.Offset, run.End, file);
         }
     }
@@ -294,7 +294,19 @@ internal sealed class ReflinkVolume
 
         foreach (var segment in freed)
         {
-            Cached.Discard(new BlockRun(segment.Start, segment.End - segment.Start));
+            Discard(new BlockRun(segment.Start, segment.End - segment.Start));
+        }
+    }
+
+    private void Discard(BlockRun run)
+    {
+        try
+        {
+            Cached.Discard(run);
+        }
+        catch (ObjectDisposedException)
+        {
+            // The cache is gone, with all that it held.
         }
     }
 }

@@ -1,4 +1,3 @@
-using SharedPageCache.Concurrency;
 using SharedPageCache.Diagnostics;
 using SharedPageCache.Eviction;
 using SharedPageCache.Faults;
@@ -9,8 +8,6 @@ namespace SharedPageCache;
 /// <summary>What stands behind the public face: the rooms and the services over them, wired for one cache.</summary>
 internal sealed class CacheEngine
 {
-    private long _logicalBytes;
-
     public CacheEngine(PageCacheOptions options)
     {
         var plan = options.ExactFrameCount is { } frames
@@ -44,21 +41,6 @@ internal sealed class CacheEngine
     public ReverseQuery Query { get; }
 
     public Verifier Verifier { get; }
-
-    public long LogicalBytes => Atomic.LoadAcquire(ref _logicalBytes);
-
-    /// <summary>A mapping that has just got a handle becomes a file.</summary>
-    public MappedFile Adopt(CachedVolume volume, FileMapping mapping)
-    {
-        Atomic.Add(ref _logicalBytes, mapping.Tree.Length);
-        return new MappedFile(volume, this, mapping);
-    }
-
-    public void Close(FileMapping mapping)
-    {
-        Atomic.Add(ref _logicalBytes, -mapping.Tree.Length);
-        mapping.Volume.Close(mapping);
-    }
 
     /// <exception cref="CacheCapacityException">Frames have given up all that they may for metadata.</exception>
     public void ThrowIfMetadataFull()
@@ -113,7 +95,7 @@ internal sealed class CacheEngine
             CapacityBytes = plan.CapacityBytes,
             PageSize = plan.PageSize,
             FrameCount = plan.FrameCount,
-            LogicalBytes = LogicalBytes,
+            LogicalBytes = Rooms.Ledger.LogicalBytes,
             ResidentBytes = Math.Max(0, plan.FrameCount - idle) * (long)plan.PageSize,
             SavedBytes = Math.Max(0, Rooms.Ledger.TouchedResidents - Rooms.TouchedFrames.Count) * plan.PageSize,
             MetadataBytes = Rooms.MetadataBytes,

@@ -17,21 +17,20 @@ public sealed class CachedVolume : IDisposable
     private readonly CacheEngine _engine;
     private readonly VolumeMap _map;
 
-    internal CachedVolume(PageCache cache, CacheEngine engine, VolumeMap map)
+    internal CachedVolume(CacheEngine engine, VolumeMap map)
     {
-        Cache = cache;
         _engine = engine;
         _map = map;
     }
-
-    /// <summary>The cache that the volume is attached to.</summary>
-    public PageCache Cache { get; }
 
     /// <summary>The identity of the volume's blocks.</summary>
     public VolumeId Id => _map.Id;
 
     /// <summary>The name given at attach, or the id in words.</summary>
     public string Name => _map.Name;
+
+    /// <summary>The page size of the cache that the volume is attached to, in bytes.</summary>
+    public int PageSize => _map.PageSize;
 
     /// <summary>The device.</summary>
     public IBlockDevice Device => _map.Device;
@@ -57,7 +56,7 @@ public sealed class CachedVolume : IDisposable
         ThrowIfDetached();
         _engine.ThrowIfMetadataFull();
         var mapping = _map.Open(extents, length, options?.Id ?? FileId.None, options?.Name, options?.Domain ?? default);
-        return _engine.Adopt(this, mapping);
+        return new MappedFile(this, _engine, mapping);
     }
 
     /// <summary>

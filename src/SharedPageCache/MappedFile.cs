@@ -24,12 +24,14 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
 {
     private readonly FileMapping _mapping;
     private readonly CacheEngine _engine;
+    private readonly PageReader _reader;
     private int _closed;
 
     internal MappedFile(CachedVolume volume, CacheEngine engine, FileMapping mapping)
     {
         Volume = volume;
         _engine = engine;
+        _reader = engine.Rooms.Reader;
         _mapping = mapping;
     }
 
@@ -68,7 +70,7 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
         ThrowIfUnusable(offset);
         var tree = _mapping.Tree;
         var count = (int)Math.Max(0, Math.Min(destination.Length, tree.Length - offset));
-        bytesRead = _engine.Rooms.Reader.CopyResident(_mapping, tree, offset, destination[..count]);
+        bytesRead = _reader.CopyResident(_mapping, tree, offset, destination[..count]);
         if (bytesRead == count)
         {
             return true;
@@ -179,6 +181,7 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
         }
 
         var leases = new List<PageMemoryLease>((int)pages);
+        await _engine.Leases.RangeTurn.TakeAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             for (var position = offset; position < end;)
@@ -192,6 +195,10 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
         {
             leases.ForEach(static lease => lease.Dispose());
             throw;
+        }
+        finally
+        {
+            _engine.Leases.RangeTurn.Give();
         }
 
         return new PageRangeLease(leases);
@@ -243,7 +250,7 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
         }
 
         var clone = _mapping.Clone(options?.Id ?? FileId.None, options?.Name, options?.Domain ?? _mapping.Domain);
-        return _engine.Adopt(Volume, clone);
+        return new MappedFile(Volume, _engine, clone);
     }
 
     /// <summary>Clones the file, also where the engine's clone is a system call or does I/O.</summary>
@@ -268,7 +275,7 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
         // If the file's extents have changed meanwhile the trees may differ: the clone begins with an empty one.
         var clone = _mapping.TryShareTree(extents, cookie, id, name, domain)
             ?? _mapping.Volume.Open(extents, Length, id, name, domain);
-        return _engine.Adopt(Volume, clone);
+        return new MappedFile(Volume, _engine, clone);
     }
 
     /// <summary>
@@ -323,7 +330,7 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
     {
         if (Atomic.Exchange(ref _closed, 1) == 0)
         {
-            _engine.Close(_mapping);
+            _mapping.Volume.Close(_mapping);
         }
     }
 

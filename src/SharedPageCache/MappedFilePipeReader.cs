@@ -31,7 +31,7 @@ internal sealed class MappedFilePipeReader : PipeReader
     public MappedFilePipeReader(MappedFile file, long offset)
     {
         _file = file;
-        _pageSize = file.Volume.Cache.Options.PageSize;
+        _pageSize = file.Volume.PageSize;
         _consumed = offset;
         _examined = offset;
     }

@@ -72,7 +72,7 @@ public sealed class PageCache : IDisposable, IAsyncDisposable
         var rooms = _engine.Rooms;
         var map = rooms.Volumes.Add(
             id, number => new VolumeMap(number, id, name, device, rooms.PageShift, rooms.Families, rooms.Ledger));
-        return new CachedVolume(this, _engine, map);
+        return new CachedVolume(_engine, map);
     }
 
     /// <summary>The cache's figures at this moment. Constant time.</summary>

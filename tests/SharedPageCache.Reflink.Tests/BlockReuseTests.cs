@@ -136,7 +136,7 @@ public sealed class BlockReuseTests(MountedFileSystems fileSystems) : ReflinkTes
         const int length = 48 * 4096 + 100;
         UseCache(new PageCacheOptions { CapacityBytes = 6 << 20 });
         var folder = FolderOn(kind);
-        var stop = DateTime.UtcNow + TimeSpan.FromSeconds(4);
+        var stop = DateTime.UtcNow + TimeSpan.FromSeconds(3);
         long reads = 0;
         long refusals = 0;
 

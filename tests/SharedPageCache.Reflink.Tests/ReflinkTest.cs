@@ -68,12 +68,18 @@ public abstract class ReflinkTest : IDisposable
         return bytes;
     }
 
-    /// <summary>Writes a file and makes it durable, so that its blocks have their place.</summary>
+    /// <summary>
+    /// Writes a file and makes it durable, so that its blocks have their place and the kernel's cache can let go of it.
+    /// </summary>
     protected static byte[] Write(string path, byte[] content)
     {
-        using var file = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.ReadWrite);
-        file.Write(content);
-        file.Flush(flushToDisk: true);
+        using (var file = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.ReadWrite))
+        {
+            file.Write(content);
+            file.Flush(flushToDisk: true);
+        }
+
+        KernelPageCache.Drop(path);
         return content;
     }
 

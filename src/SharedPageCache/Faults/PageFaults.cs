@@ -126,8 +126,10 @@ internal sealed class PageFaults
                     backoff.Once();
                     continue;
                 case LoadStarter.Outcome.NoFrame when needsFrame:
+                    Maintain();
                     return PageHold.None;
                 case LoadStarter.Outcome.NoFrame:
+                    Maintain();
                     var around = await ReadAroundAsync(request, found, source, cancellationToken).ConfigureAwait(false);
                     if (around.Kind != PageHoldKind.None)
                     {
@@ -342,7 +344,10 @@ internal sealed class PageFaults
         file.ReadAheadNext = page + loaded;
     }
 
-    /// <summary>After a leaf was made: metadata may have grown over its allowance, or empty leaves piled up.</summary>
+    /// <summary>
+    /// After a leaf was made or no frame was had: metadata may have outgrown its allowance, empty leaves may have piled up,
+    /// or frames wait for a sweep to come back.
+    /// </summary>
     private void Maintain()
     {
         _rooms.Supply.Balance();

@@ -1,3 +1,4 @@
+using SharedPageCache.Concurrency;
 using SharedPageCache.Frames;
 using SharedPageCache.Mappings;
 using SharedPageCache.Memory;
@@ -10,6 +11,12 @@ namespace SharedPageCache.Faults;
 /// </summary>
 internal sealed class PageLeases(Rooms rooms, PageFaults faults)
 {
+    /// <summary>
+    /// Ranges are leased by one caller at a time: two that each hold a part and wait for the rest would wait for each
+    /// other.
+    /// </summary>
+    public Permits RangeTurn { get; } = new(1);
+
     private readonly AlignedBuffer _zeroPage = new(rooms.PageSize);
 
     /// <summary>Leases the page if it is resident, without any wait.</summary>

@@ -82,7 +82,7 @@ internal sealed class ReverseQuery(Rooms rooms)
         {
             foreach (var file in files.Members())
             {
-                if (file.Volume == volume && file.Reaches(window, leaf) && seen.Add((file, window)))
+                if (file.Volume == volume && !file.IsClosed && file.Reaches(window, leaf) && seen.Add((file, window)))
                 {
                     yield return (file, window);
                 }

@@ -93,14 +93,35 @@ internal sealed class FileMapping
     /// <summary>What an answer of the engine is valid for: taken before the question, compared before its use.</summary>
     public readonly record struct Cookie(long Sequence, long Invalidations);
 
+    /// <exception cref="ExtentMapException">The engine cannot even say its sequence.</exception>
     public Cookie TakeCookie()
     {
         var invalidations = Atomic.LoadAcquire(ref _invalidations);
-        return new Cookie(Extents.Sequence, invalidations);
+        try
+        {
+            return new Cookie(Extents.Sequence, invalidations);
+        }
+        catch (Exception error)
+        {
+            throw new ExtentMapException(Id, Name, 0, Tree.Length, $"the engine failed to give its sequence: {error.Message}", error);
+        }
     }
 
-    /// <summary>Whether an answer still holds. Inside the gate, or under the lock of a leaf that the file reaches.</summary>
-    public bool Holds(Cookie cookie) => TakeCookie() == cookie;
+    /// <summary>
+    /// Whether an answer still holds. Inside the gate, or under the lock of a leaf that the file reaches. Never throws: it
+    /// is asked while pins and locks are held, and who asks again for a cookie hears of the engine's failure.
+    /// </summary>
+    public bool Holds(Cookie cookie)
+    {
+        try
+        {
+            return TakeCookie() == cookie;
+        }
+        catch (ExtentMapException)
+        {
+            return false;
+        }
+    }
 
     public void AddHandle() => Atomic.Increment(ref _handles);
 

@@ -16,6 +16,7 @@ internal sealed class NodeLedger
     private long _nodeBytes;
     private long _leaves;
     private long _touchedResidents;
+    private long _logicalBytes;
     private int _emptied;
 
     public long NodeBytes => Atomic.LoadAcquire(ref _nodeBytes);
@@ -27,6 +28,11 @@ internal sealed class NodeLedger
 
     /// <summary>Leaves that lost their last resident page since the last sweep.</summary>
     public int Emptied => Atomic.LoadAcquire(ref _emptied);
+
+    /// <summary>The lengths of all open files added up.</summary>
+    public long LogicalBytes => Atomic.LoadAcquire(ref _logicalBytes);
+
+    public void AddLogicalBytes(long bytes) => Atomic.Add(ref _logicalBytes, bytes);
 
     public void AddNode(int bytes) => Atomic.Add(ref _nodeBytes, bytes);
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using SharedPageCache.Concurrency;
 using SharedPageCache.Frames;
 using SharedPageCache.Memory;
@@ -41,24 +42,29 @@ internal sealed class PageReader(FrameTable frames, Arena arena, FrameBits touch
     /// <returns>The number of bytes copied; fewer than asked if a page is not resident.</returns>
     public int CopyResident(FileMapping file, PageTree tree, long offset, Span<byte> destination)
     {
+        var inPage = (int)offset & (_pageSize - 1);
+        if ((uint)(destination.Length - 1) < (uint)(_pageSize - inPage))
+        {
+            var copied = TryCopyPage(file, tree, offset >> pageShift, inPage, destination);
+            hits.Add(copied ? 1 : 0);
+            return copied ? destination.Length : 0;
+        }
+
+        return CopyPages(file, tree, offset, destination);
+    }
+
+    private int CopyPages(FileMapping file, PageTree tree, long offset, Span<byte> destination)
+    {
         var done = 0;
         var pages = 0;
         while (done < destination.Length)
         {
             var position = offset + done;
-            var page = position >> pageShift;
             var inPage = (int)position & (_pageSize - 1);
             var chunk = destination.Slice(done, Math.Min(_pageSize - inPage, destination.Length - done));
-            var leaf = tree.FindLeaf(Window.Of(page));
-            if (leaf is null || !TryCopy(leaf, Window.SlotOf(page), inPage, chunk))
+            if (!TryCopyPage(file, tree, position >> pageShift, inPage, chunk))
             {
                 break;
-            }
-
-            var touches = file.Touches;
-            if (touches is null || !touches.IsSet(page))
-            {
-                TouchFirst(file, page, leaf);
             }
 
             done += chunk.Length;
@@ -67,6 +73,24 @@ internal sealed class PageReader(FrameTable frames, Arena arena, FrameBits touch
 
         hits.Add(pages);
         return done;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool TryCopyPage(FileMapping file, PageTree tree, long page, int inPage, Span<byte> chunk)
+    {
+        var leaf = tree.FindLeaf(Window.Of(page));
+        if (leaf is null || !TryCopy(leaf, Window.SlotOf(page), inPage, chunk))
+        {
+            return false;
+        }
+
+        var touches = file.Touches;
+        if (touches is null || !touches.IsSet(page))
+        {
+            TouchFirst(file, page, leaf);
+        }
+
+        return true;
     }
 
     /// <summary>A file uses a page for the first time.</summary>
@@ -85,6 +109,7 @@ internal sealed class PageReader(FrameTable frames, Arena arena, FrameBits touch
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool TryCopy(Leaf leaf, int slot, int inPage, Span<byte> chunk)
     {
         var reference = leaf[slot];

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using SharedPageCache.Concurrency;
 
 namespace SharedPageCache.Mappings;
@@ -119,14 +120,15 @@ internal sealed class PageTree : InnerNode
     public PageTree CopyRoot(NodeLedger ledger) => new(this, ledger);
 
     /// <summary>The leaf of a window, or null. The window must lie inside the file.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Leaf? FindLeaf(long window)
     {
         var leaves = Leaves;
-        if (leaves is not null)
-        {
-            return Atomic.LoadAcquire(ref leaves[(int)window]);
-        }
+        return leaves is not null ? Atomic.LoadAcquire(ref leaves[(int)window]) : FindLeafBelow(window);
+    }
 
+    private Leaf? FindLeafBelow(long window)
+    {
         InnerNode? node = this;
         for (var level = Height - 1; level > 0; level--)
         {

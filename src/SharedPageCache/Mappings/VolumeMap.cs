@@ -164,6 +164,7 @@ internal sealed class VolumeMap
         file.Retire();
         file.Family.Leave(file);
         Ledger.RemoveNode(FileMapping.FixedBytes);
+        Ledger.AddLogicalBytes(-file.Tree.Length);
         Atomic.Decrement(ref _openFiles);
         return true;
     }
@@ -172,6 +173,7 @@ internal sealed class VolumeMap
     {
         file.Family.Join(file);
         Ledger.AddNode(FileMapping.FixedBytes);
+        Ledger.AddLogicalBytes(file.Tree.Length);
         Atomic.Increment(ref _openFiles);
         return file;
     }
