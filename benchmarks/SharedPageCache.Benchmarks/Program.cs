@@ -1,4 +1,12 @@
+using BenchmarkDotNet.Running;
 using SharedPageCache.Benchmarks;
 
-var mebibytes = args.Length > 0 ? long.Parse(args[0], System.Globalization.CultureInfo.InvariantCulture) : 1024;
-new Ratios().Run(mebibytes << 20);
+// No argument: the ratios to a raw copy, side by side in one process. Arguments: BenchmarkDotNet's.
+if (args.Length == 0)
+{
+    new Ratios().Run(1L << 30);
+}
+else
+{
+    BenchmarkSwitcher.FromAssembly(typeof(HitBenchmarks).Assembly).Run(args);
+}

@@ -7,7 +7,8 @@ namespace SharedPageCache.Eviction;
 /// Where a fault gets a frame: from the free list, else by evicting a page, else not at all (and the read goes around).
 /// Also keeps pages and metadata together under the limit.
 /// </summary>
-internal sealed class FrameSupply(FramePool pool, Reclaimer reclaimer, NodeLedger ledger, VolumeList volumes, MemoryPlan plan)
+internal sealed class FrameSupply(
+    FramePool pool, Reclaimer reclaimer, NodeLedger ledger, VolumeList volumes, MemoryPlan plan, Func<long> metadataBytes)
 {
     private TinyLock _balanceLock;
 
@@ -52,7 +53,7 @@ internal sealed class FrameSupply(FramePool pool, Reclaimer reclaimer, NodeLedge
     /// </summary>
     public void Balance()
     {
-        var over = ManagedMetadataBytes - plan.MetadataAllowance;
+        var over = plan.FrameBytes + metadataBytes() - plan.CapacityBytes;
         var wanted = over <= 0 ? 0 : (int)Math.Min((over + plan.PageSize - 1) / plan.PageSize, plan.MostWithheld);
         if (pool.WithheldCount == wanted || !_balanceLock.TryEnter())
         {

@@ -27,7 +27,7 @@ internal sealed class Rooms
         Walk = walk;
         Reclaimer = new Reclaimer(Frames, Table, makePolicy(Frames, plan.FrameCount - plan.Reserve), walk, Pool, Volumes);
         Sweeper = new LeafSweeper(Frames, Families, Ledger, Pool);
-        Supply = new FrameSupply(Pool, Reclaimer, Ledger, Volumes, plan);
+        Supply = new FrameSupply(Pool, Reclaimer, Ledger, Volumes, plan, () => MetadataBytes);
         Quota = new LeaseQuota(Frames, LeasedFrames, plan.LeaseLimit);
         Reader = new PageReader(Frames, Arena, TouchedFrames, Hits, PageShift);
     }
