@@ -1,1 +1,3 @@
-Console.WriteLine("Not written yet.");
+using SharedPageCache.Samples.ReflinkImages;
+
+return Experiment.Run(args);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Versioning;
 
@@ -26,6 +27,7 @@ namespace SharedPageCache.Reflink;
 /// var read = image.File.Read(0, buffer);
 /// </code>
 /// </example>
+[DebuggerDisplay("{ToString(),nq}")]
 public sealed class ReflinkStore : IDisposable
 {
     private const int Attempts = 5;

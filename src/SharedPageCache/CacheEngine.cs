@@ -17,7 +17,7 @@ internal sealed class CacheEngine
         {
             EvictionPolicy.Clock => static (table, capacity) => new ClockPolicy(table, capacity),
             _ => static (table, capacity) => new S3FifoPolicy(table, capacity),
-        });
+        }, options.FirstGeneration);
         Faults = new PageFaults(Rooms, options.MaxReadAheadPages);
         Reads = new PageReads(Rooms, Faults);
         Leases = new PageLeases(Rooms, Faults);
@@ -25,7 +25,7 @@ internal sealed class CacheEngine
         Query = new ReverseQuery(Rooms);
         Verifier = new Verifier(
             Rooms.Frames, Rooms.Table, Rooms.Rmap, Rooms.Families, Rooms.Volumes, Rooms.Ledger, Rooms.TouchedFrames,
-            Rooms.PageShift, () => Rooms.Pool.FreeCount + Rooms.Pool.WithheldCount + plan.Reserve);
+            Rooms.PageShift, () => Rooms.Pool.FreeCount + Rooms.Pool.WithheldCount + plan.Reserve, () => Rooms.Activity);
     }
 
     public Rooms Rooms { get; }
@@ -45,6 +45,13 @@ internal sealed class CacheEngine
     /// <exception cref="CacheCapacityException">Frames have given up all that they may for metadata.</exception>
     public void ThrowIfMetadataFull()
     {
+        Rooms.Supply.BalanceIfMoved();
+        if (!Rooms.Supply.IsMetadataFull)
+        {
+            return;
+        }
+
+        Rooms.Supply.CollectNodes();
         if (Rooms.Supply.IsMetadataFull)
         {
             throw new CacheCapacityException(

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.IO.Pipelines;
 using SharedPageCache.Concurrency;
+using SharedPageCache.Faults;
 using SharedPageCache.Mappings;
 
 namespace SharedPageCache;
@@ -57,6 +58,8 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
     public bool IsClosed => Atomic.LoadAcquire(ref _closed) != 0;
 
     internal FileMapping Mapping => _mapping;
+
+    internal int LeaseLimit => _engine.Leases.Limit;
 
     /// <summary>Reads if all of it is in memory. Never waits, never asks the engine, never reads the device.</summary>
     /// <param name="offset">First byte, 0 or more.</param>
@@ -153,7 +156,7 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
     {
         ThrowIfUnusable(offset);
         ThrowIfOutside(offset, _mapping.Tree);
-        return await PinPageAsync(offset, Length, wanted: 1, cancellationToken).ConfigureAwait(false);
+        return (await PinPageAsync(offset, Length, wanted: 1, waits: true, cancellationToken).ConfigureAwait(false))!;
     }
 
     /// <summary>Leases all pages of a range.</summary>
@@ -180,25 +183,19 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
                 $"A lease of {pages} pages was asked for; leases may hold {_engine.Leases.Limit} frames together.");
         }
 
+        // Who meets the limit while it holds a part gives that back, waits for its turn, and only then waits for frames.
         var leases = new List<PageMemoryLease>((int)pages);
-        await _engine.Leases.RangeTurn.TakeAsync(cancellationToken).ConfigureAwait(false);
-        try
+        if (!await TryPinPagesAsync(leases, offset, end, pages, waits: false, cancellationToken).ConfigureAwait(false))
         {
-            for (var position = offset; position < end;)
+            await _engine.Leases.RangeTurn.TakeAsync(cancellationToken).ConfigureAwait(false);
+            try
             {
-                var lease = await PinPageAsync(position, end, (int)(pages - leases.Count), cancellationToken).ConfigureAwait(false);
-                leases.Add(lease);
-                position += lease.Length;
+                await TryPinPagesAsync(leases, offset, end, pages, waits: true, cancellationToken).ConfigureAwait(false);
             }
-        }
-        catch
-        {
-            leases.ForEach(static lease => lease.Dispose());
-            throw;
-        }
-        finally
-        {
-            _engine.Leases.RangeTurn.Give();
+            finally
+            {
+                _engine.Leases.RangeTurn.Give();
+            }
         }
 
         return new PageRangeLease(leases);
@@ -344,11 +341,47 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
     private static ReadOnlySpan<byte> Clip(ReadOnlySpan<byte> span, long length) =>
         span.Length > length ? span[..(int)length] : span;
 
-    private async ValueTask<PageMemoryLease> PinPageAsync(
-        long offset, long end, int wanted, CancellationToken cancellationToken)
+    /// <summary>Leases all pages of a range, or none.</summary>
+    private async ValueTask<bool> TryPinPagesAsync(
+        List<PageMemoryLease> leases, long offset, long end, long pages, bool waits, CancellationToken cancellationToken)
     {
-        var hold = await _engine.Leases.TakeAsync(_mapping, offset >> _engine.Rooms.PageShift, wanted, cancellationToken)
+        var isComplete = false;
+        try
+        {
+            for (var position = offset; position < end; position += leases[^1].Length)
+            {
+                var wanted = (int)(pages - leases.Count);
+                if (await PinPageAsync(position, end, wanted, waits, cancellationToken).ConfigureAwait(false) is not { } lease)
+                {
+                    return false;
+                }
+
+                leases.Add(lease);
+            }
+
+            return isComplete = true;
+        }
+        finally
+        {
+            if (!isComplete)
+            {
+                leases.ForEach(static lease => lease.Dispose());
+                leases.Clear();
+            }
+        }
+    }
+
+    /// <returns>The lease; null if leases may hold no more and the caller does not wait.</returns>
+    private async ValueTask<PageMemoryLease?> PinPageAsync(
+        long offset, long end, int wanted, bool waits, CancellationToken cancellationToken)
+    {
+        var hold = await _engine.Leases.TakeAsync(_mapping, offset >> _engine.Rooms.PageShift, wanted, waits, cancellationToken)
             .ConfigureAwait(false);
+        if (hold.Kind == PageHoldKind.None)
+        {
+            return null;
+        }
+
         var inPage = (int)offset & (_engine.Rooms.PageSize - 1);
         var memory = _engine.Leases.Memory(hold)[inPage..];
         return new PageMemoryLease(_engine.Leases, hold.Frame, memory[..(int)Math.Min(memory.Length, end - offset)]);

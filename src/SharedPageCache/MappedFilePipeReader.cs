@@ -11,7 +11,8 @@ namespace SharedPageCache;
 /// <remarks>
 /// For one reader at a time, as the contract of <see cref="PipeReader"/> says. A reader that examines everything and
 /// consumes nothing gets more pages with each read, up to what leases may hold; then the read fails with
-/// <see cref="CacheCapacityException"/> instead of waiting for itself.
+/// <see cref="CacheCapacityException"/> instead of waiting for itself. A read that was cancelled leaves its lease under
+/// way, and the next read takes it.
 /// </remarks>
 [DebuggerDisplay("at {_consumed} of {_file.Length} bytes")]
 internal sealed class MappedFilePipeReader : PipeReader
@@ -20,13 +21,22 @@ internal sealed class MappedFilePipeReader : PipeReader
 
     private readonly MappedFile _file;
     private readonly int _pageSize;
-    private PageRangeLease? _lease;
+
+    /// <summary>The pages of the buffer in order; the first may be consumed in part.</summary>
+    private readonly List<PageMemoryLease> _pages = [];
+
+    /// <summary>Ends a lease that is still under way when the reader is completed.</summary>
+    private readonly CancellationTokenSource _completion = new();
+
     private ReadOnlySequence<byte> _buffer;
     private long _consumed;
     private long _examined;
+    private int _consumedOfFirstPage;
     private bool _isReading;
-    private int _cancelled;
     private bool _completed;
+    private Task<PageRangeLease>? _leasing;
+    private int _cancelled;
+    private Completion? _wake;
 
     public MappedFilePipeReader(MappedFile file, long offset)
     {
@@ -36,43 +46,47 @@ internal sealed class MappedFilePipeReader : PipeReader
         _examined = offset;
     }
 
+    private bool IsAtEnd => _consumed + _buffer.Length >= _file.Length;
+
     public override async ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
     {
         ThrowIfUnusable();
+        cancellationToken.ThrowIfCancellationRequested();
         if (Atomic.Exchange(ref _cancelled, 0) != 0)
         {
-            _isReading = true;
-            return new ReadResult(_buffer, isCanceled: true, isCompleted: false);
+            return Result(isCanceled: true);
         }
 
-        var end = Math.Min(_file.Length, Math.Max(_examined, _consumed) + PagesPerRead * _pageSize);
-        if (end > _consumed && end - _consumed > _buffer.Length)
+        if (_leasing is not null || WantsMore())
         {
-            // The unconsumed pages are leased again before they are given back: they cannot go away in between.
-            var lease = await _file.PinRangeAsync(_consumed, end - _consumed, cancellationToken).ConfigureAwait(false);
-            _lease?.Dispose();
-            _lease = lease;
-            _buffer = lease.Sequence;
+            _leasing ??= LeaseMoreAsync();
+            if (!_leasing.IsCompleted && !await WaitAsync(_leasing, cancellationToken).ConfigureAwait(false))
+            {
+                return Result(isCanceled: true);
+            }
+
+            var leasing = _leasing;
+            _leasing = null;
+            using var range = await leasing.ConfigureAwait(false);
+            _pages.AddRange(range.TakePages());
+            _buffer = PageRangeLease.Chain(_pages).Slice(_consumedOfFirstPage);
         }
 
-        _isReading = true;
-        return new ReadResult(_buffer, isCanceled: false, isCompleted: _consumed + _buffer.Length >= _file.Length);
+        return Result(isCanceled: false);
     }
 
     public override bool TryRead(out ReadResult result)
     {
         ThrowIfUnusable();
         var cancelled = Atomic.Exchange(ref _cancelled, 0) != 0;
-        var isCompleted = _consumed + _buffer.Length >= _file.Length;
         var hasNew = _consumed + _buffer.Length > _examined;
-        if (!cancelled && !isCompleted && !hasNew)
+        if (!cancelled && !IsAtEnd && !hasNew)
         {
             result = default;
             return false;
         }
 
-        _isReading = true;
-        result = new ReadResult(_buffer, cancelled, isCompleted);
+        result = Result(cancelled);
         return true;
     }
 
@@ -93,28 +107,115 @@ internal sealed class MappedFilePipeReader : PipeReader
 
         var examinedBytes = _buffer.Slice(_buffer.Start, examined).Length;
         var rest = _buffer.Slice(consumed);
+        var consumedBytes = (int)(_buffer.Length - rest.Length);
         _examined = _consumed + examinedBytes;
-        _consumed += _buffer.Length - rest.Length;
-        _buffer = rest;
-        if (rest.IsEmpty)
-        {
-            _lease?.Dispose();
-            _lease = null;
-            _buffer = default;
-        }
+        _consumed += consumedBytes;
+        _buffer = rest.IsEmpty ? default : rest;
+        GiveBackConsumed(consumedBytes);
     }
 
-    public override void CancelPendingRead() => Atomic.Exchange(ref _cancelled, 1);
+    public override void CancelPendingRead()
+    {
+        // The flag first (a full fence), then the event; a read publishes its event first and then looks at the flag.
+        Atomic.Exchange(ref _cancelled, 1);
+        Atomic.LoadAcquire(ref _wake)?.Set();
+    }
 
     public override void Complete(Exception? exception = null)
     {
-        if (!_completed)
+        if (_completed)
         {
-            _completed = true;
-            _lease?.Dispose();
-            _lease = null;
-            _buffer = default;
+            return;
         }
+
+        _completed = true;
+        _completion.Cancel();
+        if (_leasing is { } leasing)
+        {
+            _leasing = null;
+            _ = GiveBackAsync(leasing);
+        }
+
+        _pages.ForEach(static page => page.Dispose());
+        _pages.Clear();
+        _buffer = default;
+    }
+
+    /// <summary>A lease that came too late.</summary>
+    private static async Task GiveBackAsync(Task<PageRangeLease> leasing)
+    {
+        try
+        {
+            (await leasing.ConfigureAwait(false)).Dispose();
+        }
+        catch (Exception)
+        {
+            // Nobody reads any more: there is nobody to tell.
+        }
+    }
+
+    private ReadResult Result(bool isCanceled)
+    {
+        _isReading = true;
+        return new ReadResult(_buffer, isCanceled, isCompleted: !isCanceled && IsAtEnd);
+    }
+
+    /// <summary>Whether there is more of the file, and more than what has been examined is not in the buffer.</summary>
+    private bool WantsMore() =>
+        !IsAtEnd && Math.Max(_examined, _consumed) > _consumed + _buffer.Length - (PagesPerRead * _pageSize);
+
+    private Task<PageRangeLease> LeaseMoreAsync()
+    {
+        var start = _consumed + _buffer.Length;
+        var end = Math.Max(_examined, _consumed) + (PagesPerRead * _pageSize);
+
+        // Held pages count against the same limit: who would exceed it alone would wait for itself.
+        var room = _file.LeaseLimit - _pages.Count;
+        if (room <= 0)
+        {
+            throw new CacheCapacityException(
+                $"The reader holds {_pages.Count} pages that it has not consumed; leases may hold {_file.LeaseLimit} frames together.");
+        }
+
+        var most = (start / _pageSize + room) * _pageSize;
+        return _file.PinRangeAsync(start, Math.Min(end, most) - start, _completion.Token).AsTask();
+    }
+
+    /// <summary>Waits for a lease, a cancelled token or <see cref="CancelPendingRead"/>.</summary>
+    /// <returns>Whether the lease has ended; false if the read was cancelled.</returns>
+    private async ValueTask<bool> WaitAsync(Task leasing, CancellationToken cancellationToken)
+    {
+        var wake = new Completion();
+        Atomic.Exchange(ref _wake, wake);
+        if (Atomic.LoadAcquire(ref _cancelled) != 0)
+        {
+            wake.Set();
+        }
+
+        await Task.WhenAny(leasing, wake.WaitAsync(cancellationToken)).ConfigureAwait(false);
+        Atomic.Exchange(ref _wake, null);
+        wake.Set();
+        if (leasing.IsCompleted)
+        {
+            return true;
+        }
+
+        cancellationToken.ThrowIfCancellationRequested();
+        Atomic.Exchange(ref _cancelled, 0);
+        return false;
+    }
+
+    private void GiveBackConsumed(int consumedBytes)
+    {
+        _consumedOfFirstPage += consumedBytes;
+        var done = 0;
+        while (done < _pages.Count && _consumedOfFirstPage >= _pages[done].Length)
+        {
+            _consumedOfFirstPage -= _pages[done].Length;
+            _pages[done++].Dispose();
+        }
+
+        _pages.RemoveRange(0, done);
     }
 
     private void ThrowIfUnusable()

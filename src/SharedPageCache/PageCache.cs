@@ -124,7 +124,6 @@ public sealed class PageCache : IDisposable, IAsyncDisposable
             _engine.Invalidation.DiscardAll(volume);
         }
 
-        _engine.Invalidation.DetachAll();
         rooms.Pool.Close();
     }
 

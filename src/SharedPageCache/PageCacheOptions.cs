@@ -46,6 +46,9 @@ public sealed class PageCacheOptions
     /// <summary>An exact number of frames instead of a capacity, for tests and replays.</summary>
     internal int? ExactFrameCount { get; set; }
 
+    /// <summary>The generation in which frames begin: tests begin shortly before the last one.</summary>
+    internal int FirstGeneration { get; set; } = 1;
+
     /// <summary>Says what is wrong, with the number that would be right.</summary>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public void Validate()
@@ -53,7 +56,7 @@ public sealed class PageCacheOptions
         ArgumentException.ThrowIfNullOrWhiteSpace(Name, nameof(Name));
         if (PageSize is < MinPageSize or > MaxPageSize || !BitOperations.IsPow2(PageSize))
         {
-            var nearest = Math.Clamp((int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(PageSize, 1)), MinPageSize, MaxPageSize);
+            var nearest = BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(PageSize, MinPageSize, MaxPageSize));
             throw new ArgumentOutOfRangeException(
                 nameof(PageSize), PageSize, $"PageSize must be a power of two from {MinPageSize} to {MaxPageSize}; {PageSize} is not, {nearest} would be.");
         }

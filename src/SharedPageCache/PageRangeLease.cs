@@ -42,7 +42,15 @@ public sealed class PageRangeLease : IDisposable
         _leases.Clear();
     }
 
-    private static ReadOnlySequence<byte> Chain(List<PageMemoryLease> leases)
+    /// <summary>Hands the single leases over to the caller, who disposes them.</summary>
+    internal PageMemoryLease[] TakePages()
+    {
+        PageMemoryLease[] pages = [.. _leases];
+        _leases.Clear();
+        return pages;
+    }
+
+    internal static ReadOnlySequence<byte> Chain(List<PageMemoryLease> leases)
     {
         Segment? first = null;
         Segment? last = null;

@@ -177,6 +177,42 @@ public sealed class OpeningTests(MountedFileSystems fileSystems) : ReflinkTest(f
         AssertContent(content, file);
     }
 
+    /// <summary>A load is often under way through a file that is closed meanwhile; nobody else may notice.</summary>
+    [Theory]
+    [OnFileSystem(Xfs)]
+    [OnFileSystem(Btrfs)]
+    public void Files_may_be_opened_and_closed_by_many_threads_while_others_read_the_same_blocks(FileSystemKind kind)
+    {
+        UseCache(new PageCacheOptions { CapacityBytes = 4 << 20 });
+        var path = Path.Combine(FolderOn(kind), "image");
+        var content = Write(path, Bytes(Size, 1));
+        string[] paths = [path, .. Enumerable.Range(0, 3).Select(i => Reflink(path, $"{path}.{i}"))];
+        var stop = DateTime.UtcNow + TimeSpan.FromSeconds(1.5);
+        var rounds = 0;
+
+        Parallel.For(0, 4, new ParallelOptions { MaxDegreeOfParallelism = 4 }, thread =>
+        {
+            var random = new Random(thread);
+            var page = new byte[8192];
+            while (DateTime.UtcNow < stop)
+            {
+                using var file = Store.Open(paths[random.Next(paths.Length)]);
+                for (var i = random.Next(30); i >= 0; i--)
+                {
+                    var offset = random.Next(Size - page.Length);
+                    Assert.Equal(page.Length, file.File.Read(offset, page));
+                    Assert.True(content.AsSpan(offset, page.Length).SequenceEqual(page));
+                }
+
+                Interlocked.Increment(ref rounds);
+            }
+        });
+
+        Assert.True(rounds > 20);
+        Assert.Equal(0, Cache.GetStatistics().ResidentBytes);
+        Assert.Equal(0, Cache.GetStatistics().OpenFiles);
+    }
+
     [ReflinkFact(Xfs)]
     public void A_cache_that_is_disposed_first_leaves_nothing_open()
     {

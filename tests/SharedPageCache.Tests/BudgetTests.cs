@@ -3,6 +3,7 @@ using SharedPageCache.Tests.Support;
 namespace SharedPageCache.Tests;
 
 /// <summary>Budgets that are counts, and therefore exact: bytes and device reads.</summary>
+[Collection(HeapCollection.Name)]
 public class BudgetTests
 {
     private const int Pages = 1000;

@@ -39,7 +39,7 @@ internal static unsafe class KernelPages
     }
 
     /// <summary>The older way: maps the file, touches nothing, and asks page by page.</summary>
-    private static long CountByMapping(SafeFileHandle file, string path, long size)
+    public static long CountByMapping(SafeFileHandle file, string path, long size)
     {
         var page = Environment.SystemPageSize;
         var residency = new byte[Step / page];

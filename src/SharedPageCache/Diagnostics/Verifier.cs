@@ -24,9 +24,13 @@ internal sealed class Verifier(
     NodeLedger ledger,
     FrameBits touchedFrames,
     int pageShift,
-    Func<int> idleFrames)
+    Func<int> idleFrames,
+    Func<long> activity)
 {
     private const int Retries = 100;
+
+    /// <summary>A thread may be kept from its next step for long on a busy machine.</summary>
+    private const int PatienceMilliseconds = 500;
 
     /// <summary>All broken invariants, in words; empty if none.</summary>
     public List<string> Run()
@@ -137,12 +141,28 @@ internal sealed class Verifier(
         return null;
     }
 
-    private void CheckCounts(List<string> violations) => Expect(violations, () =>
+    /// <summary>Counts can only be compared while nothing happens; a busy cache is checked frame by frame above.</summary>
+    private void CheckCounts(List<string> violations)
+    {
+        // Nothing may have happened from the first look to the last: else each look may have caught another thread in a step.
+        var before = activity();
+        Expect(violations, () =>
+        {
+            var fault = FaultOfCounts();
+            return activity() == before ? fault : null;
+        });
+    }
+
+    private string? FaultOfCounts()
     {
         var phases = new int[8];
         for (var frame = 0; frame < frames.Count; frame++)
         {
             phases[(int)frames[frame].State.Load().Phase]++;
+            if (FaultAtRest(frame) is { } fault)
+            {
+                return fault;
+            }
         }
 
         var idle = idleFrames();
@@ -152,10 +172,11 @@ internal sealed class Verifier(
         }
 
         var listed = table.ForEach(static _ => { });
-        var named = Enumerable.Range(0, frames.Count).Count(frame => frames.IdentityOf(frame).IsSome);
+        var named = Enumerable.Range(0, frames.Count).Count(
+            frame => frames.IdentityOf(frame).IsSome && frames[frame].State.Load().Phase != FramePhase.Detached);
         if (listed != named)
         {
-            return $"{listed} frames are in the physical table, but {named} frames have an identity";
+            return $"{listed} frames are in the physical table, but {named} frames hold a block";
         }
 
         var touched = Enumerable.Range(0, frames.Count).LongCount(touchedFrames.IsSet);
@@ -164,29 +185,51 @@ internal sealed class Verifier(
             return $"{touched} frames are marked as touched, but {touchedFrames.Count} are counted";
         }
 
+        long touches = 0;
         foreach (var leaf in families.AllLeaves())
         {
             leaf.Lock.Enter();
-            var (residents, _) = leaf.Recount();
+            var (residents, touchesOfLeaf) = leaf.Recount();
             var counted = leaf.Residents;
             leaf.Lock.Exit();
+            touches += touchesOfLeaf;
             if (residents != counted)
             {
                 return $"{leaf} has {residents} resident slots, but counts {counted}";
             }
         }
 
+        if (touches != ledger.TouchedResidents)
+        {
+            return $"resident pages have {touches} touches, but {ledger.TouchedResidents} are booked";
+        }
+
         return ledger.Leaves < 0 || ledger.NodeBytes < 0 || ledger.TouchedResidents < 0
             ? $"the ledger is negative: {ledger.Leaves} leaves, {ledger.NodeBytes} bytes, {ledger.TouchedResidents} touches"
             : null;
-    });
+    }
+
+    /// <summary>What a frame may be for a moment, but not for long.</summary>
+    private string? FaultAtRest(int frame)
+    {
+        ref var header = ref frames[frame];
+        return header.State.Load().Phase switch
+        {
+            FramePhase.Free when header.PinsAcquire != 0 => $"free frame {frame} has {header.PinsAcquire} pins",
+            FramePhase.Detached when header.PinsAcquire == 0 => $"frame {frame} is Detached, and nobody pins it",
+            FramePhase.Claimed => $"frame {frame} stays Claimed",
+            FramePhase.Clean when header.Queue == 0 => $"frame {frame} is Clean, and the policy does not know it",
+            _ => null,
+        };
+    }
 
     /// <summary>A fault counts only if it is still there after other threads had time to finish what they were doing.</summary>
     private static void Expect(List<string> violations, Func<string?> check)
     {
         Concurrency.Backoff backoff = default;
         string? fault = null;
-        for (var attempt = 0; attempt < Retries; attempt++)
+        var patient = Environment.TickCount64 + PatienceMilliseconds;
+        for (var attempt = 0; attempt < Retries || Environment.TickCount64 < patient; attempt++)
         {
             fault = check();
             if (fault is null)

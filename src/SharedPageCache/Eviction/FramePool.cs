@@ -100,7 +100,7 @@ internal sealed class FramePool(FrameTable frames, Arena arena, ReverseMap rmap,
     {
         if (Atomic.LoadAcquire(ref _closed) != 0)
         {
-            arena.Decommit(frame, 1);
+            arena.Decommit(frame);
         }
 
         _free.Push(frame);
@@ -109,7 +109,7 @@ internal sealed class FramePool(FrameTable frames, Arena arena, ReverseMap rmap,
     /// <summary>Gives up a frame's memory for as long as metadata needs the room. The caller owns the frame.</summary>
     public void Withhold(int frame)
     {
-        arena.Decommit(frame, 1);
+        arena.Decommit(frame);
         _lock.Enter();
         _withheld.Push(frame);
         Atomic.StoreRelease(ref _withheldCount, _withheld.Count);
@@ -149,6 +149,30 @@ internal sealed class FramePool(FrameTable frames, Arena arena, ReverseMap rmap,
         _free.Push(frame);
     }
 
-    /// <summary>The cache is disposed: memory of every frame that comes back from now on goes to the system.</summary>
-    public void Close() => Atomic.Exchange(ref _closed, 1);
+    /// <summary>
+    /// The cache is disposed: the memory of all free frames goes to the system, and that of every frame that comes back
+    /// from now on.
+    /// </summary>
+    public void Close()
+    {
+        Atomic.Exchange(ref _closed, 1);
+        var free = new List<int>();
+        while (_free.TryPop(out var frame))
+        {
+            free.Add(frame);
+        }
+
+        free.Sort();
+        for (var i = 0; i < free.Count;)
+        {
+            var first = i;
+            for (i++; i < free.Count && free[i] == free[i - 1] + 1; i++)
+            {
+            }
+
+            arena.Decommit(free[first], i - first);
+        }
+
+        free.ForEach(_free.Push);
+    }
 }

@@ -10,25 +10,19 @@ namespace SharedPageCache.Eviction;
 internal sealed class FrameSupply(
     FramePool pool, Reclaimer reclaimer, NodeLedger ledger, VolumeList volumes, MemoryPlan plan, Func<long> metadataBytes)
 {
+    /// <summary>How much metadata may grow between two balances; frames are given up that much earlier.</summary>
+    private const int Slack = 4096;
+
     private TinyLock _balanceLock;
+    private long _balancedAt;
+    private long _collectedAt;
 
     /// <summary>Managed metadata in bytes: nodes, indexes, overflow of the rmap.</summary>
-    public long ManagedMetadataBytes
-    {
-        get
-        {
-            var bytes = ledger.NodeBytes;
-            foreach (var volume in volumes.All())
-            {
-                bytes += volume.Bytes;
-            }
-
-            return bytes;
-        }
-    }
+    public long ManagedMetadataBytes => ledger.NodeBytes + volumes.Bytes;
 
     /// <summary>Whether metadata has outgrown all that frames could give up for it.</summary>
-    public bool IsMetadataFull => ledger.NodeBytes > plan.MetadataAllowance + plan.FrameBytes / 2;
+    public bool IsMetadataFull => ledger.NodeBytes > plan.MetadataAllowance
+        && plan.FrameBytes - (long)plan.MostWithheld * plan.PageSize + metadataBytes() + Slack > plan.CapacityBytes;
 
     /// <summary>Takes a frame for a page of a domain. Never waits.</summary>
     public bool TryTake(SecurityDomain domain, out int frame)
@@ -47,13 +41,40 @@ internal sealed class FrameSupply(
         return true;
     }
 
+    /// <summary>Balances if nodes have come or gone since the last time; else this costs a comparison.</summary>
+    public void BalanceIfMoved()
+    {
+        if (Math.Abs(ledger.NodeBytes - Atomic.LoadAcquire(ref _balancedAt)) >= Slack / 2)
+        {
+            Balance();
+        }
+    }
+
+    /// <summary>
+    /// Nodes are booked until the garbage collector has found them unreachable. Before somebody is refused for want of
+    /// metadata it is told to look, unless it has just looked and little has come since.
+    /// </summary>
+    public void CollectNodes()
+    {
+        if (ledger.NodeBytes - Atomic.LoadAcquire(ref _collectedAt) < plan.MetadataAllowance / 8)
+        {
+            return;
+        }
+
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        Atomic.StoreRelease(ref _collectedAt, ledger.NodeBytes);
+        Balance();
+    }
+
     /// <summary>
     /// Gives up frames while metadata is over its allowance, and takes them back when it is under again. Called when a
     /// node was made.
     /// </summary>
     public void Balance()
     {
-        var over = plan.FrameBytes + metadataBytes() - plan.CapacityBytes;
+        Atomic.StoreRelease(ref _balancedAt, ledger.NodeBytes);
+        var over = plan.FrameBytes + metadataBytes() + Slack - plan.CapacityBytes;
         var wanted = over <= 0 ? 0 : (int)Math.Min((over + plan.PageSize - 1) / plan.PageSize, plan.MostWithheld);
         if (pool.WithheldCount == wanted || !_balanceLock.TryEnter())
         {

@@ -49,7 +49,7 @@ internal sealed record MemoryPlan
     {
         // One part in 32 for trees: what a fully resident window costs, eight times over.
         var allowance = Math.Max(LeastAllowance, capacityBytes / 32);
-        var frames = (capacityBytes - allowance) / (pageSize + TableBytesPerFrame);
+        var frames = (Math.Max(0, capacityBytes) - allowance) / (pageSize + TableBytesPerFrame);
         if (frames < FewestFrames)
         {
             var least = LeastAllowance + FewestFrames * (pageSize + TableBytesPerFrame);

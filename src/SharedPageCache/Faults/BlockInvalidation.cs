@@ -45,9 +45,10 @@ internal sealed class BlockInvalidation(Rooms rooms)
         {
             var start = identity.Block << rooms.PageShift;
             var whole = start >= from.Offset && start + rooms.PageSize <= from.End;
-            if (aligned && whole)
+            var target = start + distance >> rooms.PageShift;
+            if (aligned && whole && target <= BlockIdentity.MaxBlock)
             {
-                Rekey(frame, identity, BlockIdentity.Of(volume.Number, start + distance >> rooms.PageShift, generation));
+                Rekey(frame, identity, BlockIdentity.Of(volume.Number, target, generation));
             }
             else
             {
@@ -61,28 +62,29 @@ internal sealed class BlockInvalidation(Rooms rooms)
     {
         volume.Clock.Advance(0, BlockIdentity.MaxBlock);
         ForEachFrame(volume, 0, BlockIdentity.MaxBlock, Drop);
-        DropComposites(volume, new BlockRun(0, long.MaxValue));
+        Drop(volume.Composites.All());
     }
 
-    /// <summary>The cache is disposed: every frame is detached; those that leases hold are freed by their last unpin.</summary>
-    public void DetachAll()
-    {
-        for (var frame = 0; frame < _frames.Count; frame++)
-        {
-            Drop(frame, _frames.IdentityOf(frame));
-        }
-    }
-
+    /// <summary>The blocks of a run, as far as blocks can be cached at all.</summary>
     private (long First, long Last) BlocksOf(BlockRun run) =>
-        (run.Offset >> rooms.PageShift, run.End - 1 >> rooms.PageShift);
+        (run.Offset >> rooms.PageShift, Math.Min(run.End - 1 >> rooms.PageShift, BlockIdentity.MaxBlock));
 
     private void ForEachFrame(VolumeMap volume, long first, long last, Action<int, BlockIdentity> visit)
     {
         if (last - first < _frames.Count)
         {
+            var found = new List<int>();
             for (var block = first; block <= last; block++)
             {
-                DropBlock(BlockIdentity.Of(volume.Number, block, 0), visit);
+                var wanted = BlockIdentity.Of(volume.Number, block, 0);
+                rooms.Table.FindAllGenerations(wanted, found);
+                foreach (var frame in found)
+                {
+                    if (_frames.IdentityOf(frame) is var identity && identity.Packed == wanted.Packed)
+                    {
+                        visit(frame, identity);
+                    }
+                }
             }
 
             return;
@@ -98,28 +100,11 @@ internal sealed class BlockInvalidation(Rooms rooms)
         }
     }
 
-    /// <summary>Visits the frames of a block in all its generations.</summary>
-    private void DropBlock(BlockIdentity wanted, Action<int, BlockIdentity> visit)
-    {
-        var last = -1;
-        Concurrency.Backoff backoff = default;
-        for (var frame = rooms.Table.FindAnyGeneration(wanted); frame >= 0; frame = rooms.Table.FindAnyGeneration(wanted))
-        {
-            if (frame == last)
-            {
-                // Disowned, but still claimed by an evictor that is about to take it out.
-                backoff.Once();
-                continue;
-            }
+    private void DropComposites(VolumeMap volume, BlockRun run) => Drop(volume.Composites.MadeOf(run));
 
-            visit(frame, _frames.IdentityOf(frame));
-            last = frame;
-        }
-    }
-
-    private void DropComposites(VolumeMap volume, BlockRun run)
+    private void Drop(List<(int Frame, int Generation)> composites)
     {
-        foreach (var (frame, generation) in volume.Composites.MadeOf(run))
+        foreach (var (frame, generation) in composites)
         {
             var state = _frames[frame].State.Load();
             if (state.Generation == generation)

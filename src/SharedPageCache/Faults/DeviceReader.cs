@@ -22,7 +22,7 @@ internal sealed class DeviceReader(FaultCounters counters)
         var length = buffers.Sum(static buffer => (long)buffer.Length);
         var head = run.IsSome ? (int)(run.Offset & (block - 1)) : (int)(origin.FileOffset & (block - 1));
         var whole = (head + length + block - 1) / block * block;
-        if (head == 0 && whole == length)
+        if (head == 0 && whole == length && buffers.All(buffer => (buffer.Length & (block - 1)) == 0))
         {
             await ReadWholeAsync(device, run, origin, buffers, length, blocking).ConfigureAwait(false);
             return;

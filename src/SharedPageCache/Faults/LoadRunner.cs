@@ -114,7 +114,7 @@ internal sealed class LoadRunner(Rooms rooms, LoadTable loads, PageInstaller ins
     private bool IsOld(LoadOperation load)
     {
         var clock = load.File.Volume.Clock;
-        if (!load.File.Holds(load.Cookie))
+        if (load.File.Volume.IsDetached || !load.File.Holds(load.Cookie))
         {
             return true;
         }

@@ -7,9 +7,17 @@ namespace SharedPageCache.Faults;
 /// Builds loads: takes frames, makes them findable, and gathers neighbouring blocks into one device read.
 /// </summary>
 /// <remarks>
-/// A frame is inserted in the physical table (a full fence) before the regions' clock is looked at: a discard that does
-/// not find the frame has advanced the clock before, and the load is called off. Only a frame that is in the table is
-/// registered as a load: an attempt that lost leaves nothing behind that somebody could wait for.
+/// <para>
+/// The order is: owned and free -> pinned -> identity -> inserted in the physical table (or listed as composite) ->
+/// registered as a load -> loading. So a frame in phase loading is in the table and has a load to wait for; who finds it
+/// earlier sees a free frame and looks again. A discard may take a loading frame out of the table, never one that an
+/// attempt may still give back.
+/// </para>
+/// <para>
+/// A discard advances the regions' clock (full fence) and then looks at the frame; the loader enters the phase loading
+/// (full fence) and then looks at the clock. Of the two at least one sees the other: either the discard ends the tenancy
+/// or the load is called off.
+/// </para>
 /// </remarks>
 internal sealed class LoadStarter(Rooms rooms, LoadTable loads)
 {
@@ -52,8 +60,10 @@ internal sealed class LoadStarter(Rooms rooms, LoadTable loads)
                 break;
             }
 
+            // Not a neighbour that was discarded since the leaf was made: it would have the whole load called off, for ever.
             var next = leaf.Resolve(slot + i, rooms.PageShift);
-            if (next.Kind != PageSourceKind.Block || next.Block != source.Block + i)
+            if (next.Kind != PageSourceKind.Block || next.Block != source.Block + i
+                || !LeafFinder.IsYoungEnough(file.Volume, leaf, slot + i))
             {
                 break;
             }
@@ -83,7 +93,7 @@ internal sealed class LoadStarter(Rooms rooms, LoadTable loads)
         }
 
         load = null;
-        if (!TryTakeLoading(file, pin: 2, out var frame, out var generation))
+        if (!TryTakePinned(file, pin: 2, out var frame, out var generation))
         {
             return Outcome.NoFrame;
         }
@@ -97,13 +107,14 @@ internal sealed class LoadStarter(Rooms rooms, LoadTable loads)
         }
 
         file.Volume.Composites.Add(frame, generation, fresh.Pieces);
+        _frames[frame].State.BeginLoading();
         load = fresh;
         return Outcome.Started;
     }
 
     private Outcome TryAddFrame(FileMapping file, LoadOperation load, BlockIdentity identity, int pin)
     {
-        if (!TryTakeLoading(file, pin, out var frame, out var generation))
+        if (!TryTakePinned(file, pin, out var frame, out var generation))
         {
             return Outcome.NoFrame;
         }
@@ -115,13 +126,13 @@ internal sealed class LoadStarter(Rooms rooms, LoadTable loads)
             return Outcome.Lost;
         }
 
-        // Who finds the frame before this line sees a loading frame without a load, and looks again.
         loads.Add(frame, load);
         load.Frames.Add(new LoadOperation.LoadedFrame(frame, generation, identity));
+        _frames[frame].State.BeginLoading();
         return Outcome.Started;
     }
 
-    private bool TryTakeLoading(FileMapping file, int pin, out int frame, out int generation)
+    private bool TryTakePinned(FileMapping file, int pin, out int frame, out int generation)
     {
         generation = 0;
         if (!rooms.Supply.TryTake(file.Domain, out frame))
@@ -129,7 +140,7 @@ internal sealed class LoadStarter(Rooms rooms, LoadTable loads)
             return false;
         }
 
-        generation = _frames[frame].State.BeginLoading().Generation;
+        generation = _frames[frame].State.Load().Generation;
         for (var i = 0; i < pin; i++)
         {
             _frames.Pin(frame);
@@ -138,11 +149,10 @@ internal sealed class LoadStarter(Rooms rooms, LoadTable loads)
         return true;
     }
 
-    /// <summary>A frame that nobody could find goes back. Its tenancy never began, so its generation stays.</summary>
+    /// <summary>A frame that nobody could find goes back: its tenancy never began, so its generation stays.</summary>
     private void GiveBack(int frame, int pins)
     {
         _frames.SetIdentity(frame, default);
-        _frames[frame].State.AbandonLoading();
         for (var i = 0; i < pins; i++)
         {
             _frames.Unpin(frame);

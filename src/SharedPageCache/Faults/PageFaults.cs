@@ -81,6 +81,7 @@ internal sealed class PageFaults
     public async ValueTask<PageHold> FaultAsync(Request request, CancellationToken cancellationToken)
     {
         var (file, page, wanted, blocking, needsFrame) = request;
+        var alone = false;
         Backoff backoff = default;
         while (true)
         {
@@ -101,6 +102,7 @@ internal sealed class PageFaults
                         return result.Hold;
                     }
 
+                    alone |= result.Load!.Error is not null;
                     continue;
             }
 
@@ -116,7 +118,13 @@ internal sealed class PageFaults
                 continue;
             }
 
-            var pages = wanted + PlanReadAhead(file, page, wanted);
+            if (source.Kind == PageSourceKind.Composite && !file.MayLoadThrough(found.Leaf, found.Cookie))
+            {
+                file.Leave(Window.Of(page), found.Leaf);
+                continue;
+            }
+
+            var pages = alone ? 1 : wanted + PlanReadAhead(file, page, wanted);
             var outcome = source.Kind == PageSourceKind.Block
                 ? _starter.TryStart(file, page, found, source, pages, out var load)
                 : _starter.TryStartComposite(file, page, found, out load);
@@ -154,6 +162,8 @@ internal sealed class PageFaults
             {
                 return hold;
             }
+
+            alone |= load.Error is not null;
         }
     }
 
@@ -226,13 +236,24 @@ internal sealed class PageFaults
             throw;
         }
 
-        if (load.Error is null && _minor.TryUseLoaded(request.File, request.Page, hold.Frame, generation))
+        try
         {
-            return true;
+            if (load.Error is null && _minor.TryUseLoaded(request.File, request.Page, hold.Frame, generation))
+            {
+                return true;
+            }
+        }
+        catch (ExtentMapException)
+        {
+            // The engine cannot even say its sequence.
+            _minor.Unpin(hold.Frame);
+            throw;
         }
 
         _minor.Unpin(hold.Frame);
-        if (load.Error is { } error && (load.File == request.File || !load.OriginIsGone))
+
+        // A load of several pages that failed says nothing about this one, which is then tried again alone.
+        if (load.Error is { } error && load.Frames.Count == 1 && (load.File == request.File || !load.OriginIsGone))
         {
             throw ErrorFor(request, error);
         }
@@ -260,26 +281,38 @@ internal sealed class PageFaults
     {
         var (file, page) = (request.File, request.Page);
         var frame = await _reserve.TakeAsync(file.Domain, request.Blocking, cancellationToken).ConfigureAwait(false);
-        var keep = false;
+        var read = _runner.ReadAroundAsync(file, page, source, found.Leaf, frame, request.Blocking).AsTask();
         try
         {
-            await _runner.ReadAroundAsync(file, page, source, found.Leaf, frame, request.Blocking).ConfigureAwait(false);
-            _rooms.Counters.ReadsAround.Increment();
-            keep = LeafFinder.IsYoungEnough(file.Volume, found.Leaf, Window.SlotOf(page)) && file.Holds(found.Cookie);
-            return keep ? new PageHold(PageHoldKind.Around, frame) : PageHold.None;
+            await read.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!read.IsCompleted)
+        {
+            // The frame stays the device's until the read has ended.
+            _ = GiveAfterAsync(read, frame);
+            throw;
         }
         catch (Exception error)
         {
+            _reserve.Give(frame);
             _rooms.Counters.LoadFailures.Increment();
             throw ErrorFor(request, error);
         }
-        finally
+
+        _rooms.Counters.ReadsAround.Increment();
+        if (LeafFinder.IsYoungEnough(file.Volume, found.Leaf, Window.SlotOf(page)) && file.Holds(found.Cookie))
         {
-            if (!keep)
-            {
-                _reserve.Give(frame);
-            }
+            return new PageHold(PageHoldKind.Around, frame);
         }
+
+        _reserve.Give(frame);
+        return PageHold.None;
+    }
+
+    private async Task GiveAfterAsync(Task read, int frame)
+    {
+        await read.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _reserve.Give(frame);
     }
 
     /// <summary>The rest of a long read that lies elsewhere on the device is fetched at the same time.</summary>
@@ -312,7 +345,8 @@ internal sealed class PageFaults
         var outcome = source.Kind switch
         {
             PageSourceKind.Block => _starter.TryStart(file, page, found, source, wanted, out load),
-            PageSourceKind.Composite => _starter.TryStartComposite(file, page, found, out load),
+            PageSourceKind.Composite when file.MayLoadThrough(found.Leaf, found.Cookie) =>
+                _starter.TryStartComposite(file, page, found, out load),
             _ => LoadStarter.Outcome.Lost,
         };
         if (outcome != LoadStarter.Outcome.Started)

@@ -12,8 +12,8 @@ namespace SharedPageCache.Faults;
 internal sealed class PageLeases(Rooms rooms, PageFaults faults)
 {
     /// <summary>
-    /// Ranges are leased by one caller at a time: two that each hold a part and wait for the rest would wait for each
-    /// other.
+    /// Ranges that wait for frames do so one at a time: two that each hold a part and wait for the rest would wait for
+    /// each other.
     /// </summary>
     public Permits RangeTurn { get; } = new(1);
 
@@ -50,7 +50,9 @@ internal sealed class PageLeases(Rooms rooms, PageFaults faults)
     }
 
     /// <summary>Leases the page, loading it if need be; waits while leases hold all that they may or no frame is free.</summary>
-    public async ValueTask<PageHold> TakeAsync(FileMapping file, long page, int wanted, CancellationToken cancellationToken)
+    /// <returns>A hold; none if the limit is reached and the caller does not wait for leases to end.</returns>
+    public async ValueTask<PageHold> TakeAsync(
+        FileMapping file, long page, int wanted, bool waits, CancellationToken cancellationToken)
     {
         while (true)
         {
@@ -68,6 +70,11 @@ internal sealed class PageLeases(Rooms rooms, PageFaults faults)
             }
 
             faults.Release(hold);
+            if (!waits)
+            {
+                return PageHold.None;
+            }
+
             await rooms.LeaseTurns.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
     }

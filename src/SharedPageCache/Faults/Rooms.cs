@@ -11,12 +11,12 @@ namespace SharedPageCache.Faults;
 /// <summary>The rooms below, wired once for one cache: what a fault works with.</summary>
 internal sealed class Rooms
 {
-    public Rooms(MemoryPlan plan, bool hugePages, Func<FrameTable, int, IEvictionPolicy> makePolicy)
+    public Rooms(MemoryPlan plan, bool hugePages, Func<FrameTable, int, IEvictionPolicy> makePolicy, int firstGeneration = 1)
     {
         Plan = plan;
         PageShift = System.Numerics.BitOperations.Log2((uint)plan.PageSize);
         Arena = new Arena(plan.FrameCount, plan.PageSize, hugePages);
-        Frames = new FrameTable(plan.FrameCount);
+        Frames = new FrameTable(plan.FrameCount, firstGeneration);
         Table = new PhysicalTable(Frames);
         Rmap = new ReverseMap(Frames);
         TouchedFrames = new FrameBits(plan.FrameCount);
@@ -76,6 +76,11 @@ internal sealed class Rooms
     public VolumeList Volumes { get; } = new();
 
     public FaultCounters Counters { get; } = new();
+
+    /// <summary>A number that moves whenever a page comes or goes.</summary>
+    public long Activity =>
+        Counters.MajorFaults.Sum + Counters.MinorFaults.Sum + Counters.DevicePagesRead.Sum + Counters.PagesReadAhead.Sum
+        + Counters.PagesDiscarded.Sum + Counters.LoadFailures.Sum + Reclaimer.Evictions;
 
     /// <summary>Memory of the frame headers and of all tables that are sized with the frames, in bytes.</summary>
     public long FixedMetadataBytes =>

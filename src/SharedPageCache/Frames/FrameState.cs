@@ -13,7 +13,7 @@ namespace SharedPageCache.Frames;
 /// | generation (31)        | sequence (29)          | X | phase |
 /// +------------------------+------------------------+---+-------+
 ///
-///              TryTake (pop)          TryPublish
+///              BeginLoading           TryPublish
 ///   Free ─────────────────▶ Loading ─────────────▶ Clean ◀────────┐
 ///    ▲                         │  TryFail             │  TryClaim   │ TryUnclaim
 ///    │                         │  TryDetach           ▼             │ (a pin was seen)
@@ -99,22 +99,16 @@ internal struct FrameState
     /// <summary>Puts a fresh frame into its first generation. Before the frame table is shared.</summary>
     public void Initialize(int generation) => _word = ((long)generation << GenerationShift) | (long)FramePhase.Free;
 
-    /// <summary>Free -> Loading. The caller has popped the frame and is its only owner.</summary>
-    public Snapshot BeginLoading()
+    /// <summary>
+    /// Free -> Loading. The caller owns the frame, has pinned it, and has made it findable: from now on a discard may end
+    /// the tenancy and take the frame out of where it is found. A full fence: what the caller looks at next (the regions'
+    /// clock) is at least as new as the moment at which a discard could see the load.
+    /// </summary>
+    public void BeginLoading()
     {
         var word = Load();
         Require(word, FramePhase.Free);
-        var next = new Snapshot(word.Word & ~PhaseMask | (long)FramePhase.Loading);
-        Atomic.StoreRelease(ref _word, next.Word);
-        return next;
-    }
-
-    /// <summary>Loading -> Free by the owner who never showed the frame to anybody (it lost the race to insert).</summary>
-    public void AbandonLoading()
-    {
-        var word = Load();
-        Require(word, FramePhase.Loading);
-        Atomic.StoreRelease(ref _word, word.Word & ~PhaseMask | (long)FramePhase.Free);
+        Atomic.Exchange(ref _word, word.Word & ~PhaseMask | (long)FramePhase.Loading);
     }
 
     /// <summary>Loading -> Clean, unless the tenancy was ended meanwhile (a discard). Publishes the bytes.</summary>
@@ -176,13 +170,13 @@ internal struct FrameState
         }
     }
 
-    /// <summary>Detached -> Free. Many may try (each who saw the last pin go); one wins.</summary>
-    public bool TryFreeDetached()
-    {
-        var word = Load();
-        return word.Phase == FramePhase.Detached
-            && TryMove(word.Generation, FramePhase.Detached, FramePhase.Free, sequence: 0, newGeneration: false);
-    }
+    /// <summary>
+    /// Detached -> Free. Many may try (each who saw the last pin go); one wins. The caller has looked at the pins after it
+    /// had seen this very tenancy detached.
+    /// </summary>
+    public bool TryFreeDetached(Snapshot seen) =>
+        seen.Phase == FramePhase.Detached
+        && TryMove(seen.Generation, FramePhase.Detached, FramePhase.Free, sequence: 0, newGeneration: false);
 
     /// <summary>Free -> Retired, by the owner of the free frame.</summary>
     public void Retire()

@@ -19,12 +19,12 @@ internal sealed class FrameTable
     /// <summary>The engine's generations, kept apart because most engines have none: made when one is first seen.</summary>
     private NativeArray<uint>? _engineGenerations;
 
-    public FrameTable(int count)
+    public FrameTable(int count, int firstGeneration = 1)
     {
         _headers = new NativeArray<FrameHeader>(count);
         for (var i = 0; i < count; i++)
         {
-            _headers[i].State.Initialize(generation: 1);
+            _headers[i].State.Initialize(firstGeneration);
             _headers[i].Previous = -1;
             _headers[i].Following = -1;
         }
@@ -90,10 +90,16 @@ internal sealed class FrameTable
     /// Frees a detached frame if nobody pins it. Called by who detached it and by who unpins it: whichever comes later
     /// sees the other's fence, and the compare-and-swap lets one win.
     /// </summary>
-    public bool TryFreeDetached(int frame)
+    public bool TryFreeDetached(int frame) => TryFreeDetached(ref _headers[frame]);
+
+    /// <summary>
+    /// The state first, then the pins: who detaches a frame has pinned it before, so who sees it detached and then no pin
+    /// knows that the one who detached it has done with it.
+    /// </summary>
+    private static bool TryFreeDetached(ref FrameHeader header)
     {
-        ref var header = ref _headers[frame];
-        return header.PinsAcquire == 0 && header.State.TryFreeDetached();
+        var seen = header.State.Load();
+        return seen.Phase == FramePhase.Detached && header.PinsAcquire == 0 && header.State.TryFreeDetached(seen);
     }
 
     private static bool UnpinnedLast(ref FrameHeader header)
@@ -104,7 +110,7 @@ internal sealed class FrameTable
             throw new InvalidOperationException("A page lease was released more often than it was taken.");
         }
 
-        return header.State.Load().Phase == FramePhase.Detached && header.State.TryFreeDetached();
+        return TryFreeDetached(ref header);
     }
 
     private NativeArray<uint> MakeEngineGenerations()

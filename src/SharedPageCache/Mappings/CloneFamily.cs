@@ -14,6 +14,9 @@ internal sealed class CloneFamily
 
     public bool HasMembers => Atomic.LoadAcquire(ref _count) != 0;
 
+    /// <summary>Whether there is more than one open file: who is alone shares no node.</summary>
+    public bool HasRelatives => Atomic.LoadAcquire(ref _count) > 1;
+
     public void Join(FileMapping file)
     {
         _lock.Enter();

@@ -79,6 +79,20 @@ internal sealed class CompositeIndex(int pageShift)
         }
     }
 
+    /// <summary>All listed frames with the generation they were listed in.</summary>
+    public List<(int Frame, int Generation)> All()
+    {
+        _lock.Enter();
+        try
+        {
+            return [.. _frames.Select(static listed => (listed.Key, listed.Value.Generation))];
+        }
+        finally
+        {
+            _lock.Exit();
+        }
+    }
+
     /// <summary>The frames, with the generation they were listed in, that were made of any block of a run.</summary>
     public List<(int Frame, int Generation)> MadeOf(BlockRun run)
     {

@@ -13,6 +13,7 @@ namespace SharedPageCache.Mappings;
 /// field          written                               read
 /// _tree          inside the gate, alone, with release  by anybody, with acquire
 /// _invalidations inside the gate, alone                by faults, before asking and inside the gate or a leaf's lock
+/// _sharedSequence, _invalidatedSequence: inside the gate, alone; read inside the gate
 /// _handles       under the volume's files lock         the same
 /// IndexInFamily  under the clone family's lock         the same
 /// _touches       once, by compare-and-swap             by anybody, with acquire
@@ -22,20 +23,38 @@ namespace SharedPageCache.Mappings;
 /// only if the file still has the truth that the answer was about: the engine's sequence and the count of invalidations
 /// are those of before the question, and the file still reaches the leaf.
 /// </para>
+/// <para>
+/// <b>An engine that changes one file's extents</b> moves the sequence, then the extents, then calls
+/// <see cref="Invalidate"/>; no gate covers the three. In between, what this file learns is not what its relatives show:
+/// a leaf that was asked for under another sequence than the one at which the tree was shared never goes into a shared
+/// node, and a clone made in between does not take over the tree.
+/// </para>
 /// </remarks>
 internal sealed class FileMapping
 {
     /// <summary>This object and one handle, as booked for the memory limit.</summary>
     public const int FixedBytes = 256;
 
+    private const long UnknownSequence = long.MinValue;
+
     private Gate _gate;
     private PageTree? _tree;
     private TouchMap? _touches;
     private long _invalidations;
+
+    /// <summary>The sequence at which this file had the same truth as all who share nodes of its tree.</summary>
+    private long _sharedSequence;
+
+    /// <summary>The sequence at the last invalidation: what changed until then is no longer in the tree.</summary>
+    private long _invalidatedSequence;
+
+    /// <summary>Leaves with opaque runs that were made from this file's own answers, with the sequence of the answer.</summary>
+    private ConditionalWeakTable<Leaf, object>? _opaqueLeaves;
     private int _handles = 1;
 
     public FileMapping(
-        VolumeMap volume, IExtentMap extents, FileId id, string? name, SecurityDomain domain, PageTree tree, CloneFamily family)
+        VolumeMap volume, IExtentMap extents, FileId id, string? name, SecurityDomain domain, PageTree tree, CloneFamily family,
+        bool isInLine = true)
     {
         Volume = volume;
         Extents = extents;
@@ -44,6 +63,8 @@ internal sealed class FileMapping
         Domain = domain;
         Family = family;
         _tree = tree;
+        _invalidatedSequence = SequenceOrUnknown();
+        _sharedSequence = isInLine ? _invalidatedSequence : UnknownSequence;
     }
 
     public VolumeMap Volume { get; }
@@ -146,20 +167,27 @@ internal sealed class FileMapping
                 return null;
             }
 
-            // Adopted before it can be reached: a walk from a frame never misses a file that shows the leaf.
-            leaf.Family.Adopt(Family, window);
-            return Tree.Publish(window, leaf, Volume.Ledger);
+            NoteOpaque(leaf, cookie);
+            if (!Family.HasRelatives || cookie.Sequence == _sharedSequence)
+            {
+                // Adopted before it can be reached: a walk from a frame never misses a file that shows the leaf.
+                leaf.Family.Adopt(Family, window);
+                return Tree.Publish(window, leaf, Volume.Ledger);
+            }
         }
         finally
         {
             _gate.ExitShared();
         }
+
+        return ExchangeLeaf(window, old: null, leaf, cookie);
     }
 
     /// <summary>
-    /// Leaves a leaf that is too old for another one, by copying this file's path; its other sharers keep the old one.
+    /// Leaves a leaf that is too old (or none) for another one, by copying this file's path; its other sharers keep what
+    /// they have.
     /// </summary>
-    public Leaf? ExchangeLeaf(long window, Leaf old, Leaf leaf, Cookie cookie)
+    public Leaf? ExchangeLeaf(long window, Leaf? old, Leaf leaf, Cookie cookie)
     {
         _gate.EnterAlone();
         try
@@ -176,6 +204,7 @@ internal sealed class FileMapping
                 return current;
             }
 
+            NoteOpaque(leaf, cookie);
             leaf.Family.Adopt(Family, window);
             Atomic.StoreRelease(ref _tree, tree.With(window, window, leaf, Volume.Ledger));
             DropTouches(tree, window, window);
@@ -187,6 +216,45 @@ internal sealed class FileMapping
         }
     }
 
+    /// <summary>
+    /// Whether an opaque page of a leaf, read through this file now, is what all who share the leaf show. Not if the
+    /// file's truth may have moved on since the leaf came to it: then it leaves the leaf and asks for its own.
+    /// </summary>
+    public bool MayLoadThrough(Leaf leaf, Cookie cookie) =>
+        !leaf.Runs.HasOpaque
+        || !Family.HasRelatives
+        || cookie.Sequence == _sharedSequence
+        || (Atomic.LoadAcquire(ref _opaqueLeaves) is { } own && own.TryGetValue(leaf, out var sequence)
+            && (long)sequence == cookie.Sequence);
+
+    /// <summary>Takes a leaf out of this file's tree, by copying its path.</summary>
+    public void Leave(long window, Leaf leaf)
+    {
+        _gate.EnterAlone();
+        try
+        {
+            var tree = Tree;
+            if (tree.FindLeaf(window) == leaf)
+            {
+                Atomic.StoreRelease(ref _tree, tree.With(window, window, leaf: null, Volume.Ledger));
+                DropTouches(tree, window, window);
+            }
+        }
+        finally
+        {
+            _gate.ExitAlone();
+        }
+    }
+
+    private void NoteOpaque(Leaf leaf, Cookie cookie)
+    {
+        if (leaf.Runs.HasOpaque)
+        {
+            var fresh = new ConditionalWeakTable<Leaf, object>();
+            (Atomic.CompareExchange(ref _opaqueLeaves, fresh, null) ?? fresh).AddOrUpdate(leaf, cookie.Sequence);
+        }
+    }
+
     /// <summary>The file's truth changed in a range of windows: what is known of it is dropped from this file's tree.</summary>
     public void Invalidate(long firstWindow, long lastWindow)
     {
@@ -195,6 +263,7 @@ internal sealed class FileMapping
         {
             // The count first: whoever fills a slot under a leaf's lock after this sees it, or filled before the swap.
             Atomic.Add(ref _invalidations, 1);
+            _invalidatedSequence = SequenceOrUnknown();
             var tree = Tree;
             Atomic.StoreRelease(ref _tree, tree.With(firstWindow, lastWindow, leaf: null, Volume.Ledger));
             DropTouches(tree, firstWindow, lastWindow);
@@ -219,10 +288,11 @@ internal sealed class FileMapping
                 throw new ArgumentException($"File {id} is already open: a clone needs an id of its own.", nameof(id));
             }
 
+            var sequence = SequenceOrUnknown();
             var extents = Extents is ICloneableExtentMap cloneable
                 ? cloneable.Clone() ?? throw new InvalidOperationException($"{Extents.GetType().Name}.Clone returned null.")
                 : Extents;
-            return Volume.AddClone(this, extents, id, name, domain);
+            return AddClone(extents, sequence, id, name, domain);
         }
         finally
         {
@@ -236,11 +306,46 @@ internal sealed class FileMapping
         _gate.EnterAlone();
         try
         {
-            return Holds(cookie) ? Volume.AddClone(this, extents, id, name, domain) : null;
+            return Holds(cookie) ? AddClone(extents, cookie.Sequence, id, name, domain) : null;
         }
         finally
         {
             _gate.ExitAlone();
+        }
+    }
+
+    /// <summary>
+    /// The clone of this file at a sequence. It takes over the tree if no change was under way: none came while the engine
+    /// cloned, and none since the tree was shared or invalidated.
+    /// </summary>
+    private FileMapping AddClone(IExtentMap extents, long sequence, FileId id, string? name, SecurityDomain domain)
+    {
+        var isSettled = sequence != UnknownSequence && sequence == SequenceOrUnknown()
+            && (sequence == _sharedSequence || sequence == _invalidatedSequence);
+        if (!isSettled)
+        {
+            var empty = PageTree.Create(Tree.Length, Volume.PageShift, Volume.Ledger);
+            return Volume.AddClone(this, extents, empty, isInLine: true, id, name, domain);
+        }
+
+        if (!Family.HasRelatives)
+        {
+            // Until now nobody else shared a node.
+            _sharedSequence = sequence;
+        }
+
+        return Volume.AddClone(this, extents, Tree, isInLine: sequence == _sharedSequence, id, name, domain);
+    }
+
+    private long SequenceOrUnknown()
+    {
+        try
+        {
+            return Extents.Sequence;
+        }
+        catch (Exception)
+        {
+            return UnknownSequence;
         }
     }
 
@@ -258,32 +363,29 @@ internal sealed class FileMapping
     }
 
     /// <summary>
-    /// Notes that this file has used a page of a leaf. Counted only while the file still reaches the leaf, so that the
-    /// count goes with the leaf when the file leaves it.
+    /// Notes that this file has used a page of a leaf. Bit and count change inside the gate, which who leaves a leaf holds
+    /// alone: so the count goes with the leaf, and a closed file has none.
     /// </summary>
     public void Touch(long page, Leaf leaf)
     {
-        var touches = Touches ?? MakeTouches();
-        if (!touches.TrySet(page))
+        if (Touches is { } known && known.IsSet(page))
         {
             return;
         }
 
-        leaf.Lock.Enter();
+        _gate.EnterShared();
         try
         {
-            if (!IsClosed && Reaches(Window.Of(page), leaf))
+            if (!IsClosed && Reaches(Window.Of(page), leaf) && (Touches ?? MakeTouches()).TrySet(page))
             {
+                leaf.Lock.Enter();
                 leaf.AddTouch(Window.SlotOf(page), Volume.Ledger);
-            }
-            else
-            {
-                touches.TryClear(page);
+                leaf.Lock.Exit();
             }
         }
         finally
         {
-            leaf.Lock.Exit();
+            _gate.ExitShared();
         }
     }
 

@@ -52,14 +52,6 @@ internal sealed class TouchMap
         return (Atomic.Or(ref words[WordOf(page)], bit) & bit) == 0;
     }
 
-    /// <summary>Clears the bit of a page; true for the one caller who cleared it.</summary>
-    public bool TryClear(long page)
-    {
-        var words = _flat ?? FindSegment(page);
-        var bit = 1L << (int)(page & 63);
-        return words is not null && (Atomic.And(ref words[WordOf(page)], ~bit) & bit) != 0;
-    }
-
     /// <summary>Takes the bits of a range of windows out; each set bit is handed to the visitor exactly once.</summary>
     public void Drain(long firstWindow, long lastWindow, Action<long> visit)
     {

@@ -54,10 +54,30 @@ internal sealed class VolumeList
         }
     }
 
+    /// <summary>Memory of all volumes' indexes in bytes. Takes no lock and allocates nothing.</summary>
+    public long Bytes
+    {
+        get
+        {
+            long bytes = 0;
+            var volumes = Atomic.LoadAcquire(ref _volumes!)!;
+            for (var i = 0; i < volumes.Length; i++)
+            {
+                bytes += Atomic.LoadAcquire(ref volumes[i])?.Bytes ?? 0;
+            }
+
+            return bytes;
+        }
+    }
+
     public void Remove(VolumeMap volume)
     {
         _lock.Enter();
-        Atomic.StoreRelease(ref _volumes[volume.Number], null);
+        if (_volumes[volume.Number] == volume)
+        {
+            Atomic.StoreRelease(ref _volumes[volume.Number], null);
+        }
+
         _lock.Exit();
     }
 

@@ -101,11 +101,11 @@ internal sealed class VolumeMap
     /// <summary>Makes a clone known. Called inside the source's gate.</summary>
     /// <exception cref="ArgumentException">The id is already open.</exception>
     public FileMapping AddClone(
-        FileMapping source, IExtentMap extents, FileId id, string? name, SecurityDomain domain)
+        FileMapping source, IExtentMap extents, PageTree tree, bool isInLine, FileId id, string? name, SecurityDomain domain)
     {
         if (id.IsNone)
         {
-            return Register(new FileMapping(this, extents, id, name, domain, source.Tree, source.Family));
+            return Register(new FileMapping(this, extents, id, name, domain, tree, source.Family, isInLine));
         }
 
         _filesLock.Enter();
@@ -116,7 +116,7 @@ internal sealed class VolumeMap
                 throw new ArgumentException($"File {id} is already open: a clone needs an id of its own.", nameof(id));
             }
 
-            var file = Register(new FileMapping(this, extents, id, name, domain, source.Tree, source.Family));
+            var file = Register(new FileMapping(this, extents, id, name, domain, tree, source.Family, isInLine));
             _files.Add(id, file);
             return file;
         }

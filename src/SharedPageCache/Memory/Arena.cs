@@ -70,9 +70,20 @@ internal sealed unsafe class Arena
         GC.KeepAlive(this);
     }
 
-    /// <summary>Gives the memory of a run of frames back to the system; the frames read zero afterwards.</summary>
-    public void Decommit(int firstFrame, int count) =>
-        Platform.Decommit((nint)Address(firstFrame), (nuint)count << _pageShift);
+    /// <summary>
+    /// Gives the memory of a run of frames back to the system, as far as it covers whole system pages: frames that are
+    /// smaller share a system page with neighbours, whose bytes must stay.
+    /// </summary>
+    public void Decommit(int frame, int count = 1)
+    {
+        var systemPage = (nint)Environment.SystemPageSize;
+        var first = ((nint)Address(frame) + systemPage - 1) & -systemPage;
+        var end = ((nint)Address(frame) + ((nint)count << _pageShift)) & -systemPage;
+        if (end > first)
+        {
+            Platform.Decommit(first, (nuint)(end - first));
+        }
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private byte* Address(int frame)

@@ -63,13 +63,9 @@ internal sealed class PhysicalTable
         return found;
     }
 
-    /// <summary>Finds a frame of a block in any generation, for a discard.</summary>
-    /// <returns>The frame, or -1.</returns>
-    public int FindAnyGeneration(BlockIdentity identity)
-    {
-        Search(identity, frame: -1, out var found, out _, anyGeneration: true);
-        return found;
-    }
+    /// <summary>Finds the frames of a block in all its generations, for a discard.</summary>
+    public void FindAllGenerations(BlockIdentity identity, List<int> frames) =>
+        Search(identity, frame: -1, out _, out _, frames);
 
     /// <summary>
     /// Adds a loading frame whose identity is set. The insertion is a full fence: what the caller looks at next (the
@@ -148,16 +144,17 @@ internal sealed class PhysicalTable
     /// must then not end the walk early; it cannot stand before it.
     /// </param>
     /// <param name="found">The live frame of that identity, or -1.</param>
-    /// <param name="anyGeneration">Whether a frame of the block in another generation will do.</param>
     /// <param name="observed">
     /// The word that the returned link held when its frame was last known to be in the chain: an append swaps against
     /// exactly this word, so it fails if that frame has been deleted (or recycled into another chain) since.
     /// </param>
+    /// <param name="allGenerations">If given, collects all frames of the block, and the walk goes to the end.</param>
     /// <returns>The link that points to the found frame, or the last link of the chain.</returns>
-    private ref long Search(BlockIdentity identity, int frame, out int found, out long observed, bool anyGeneration = false)
+    private ref long Search(BlockIdentity identity, int frame, out int found, out long observed, List<int>? allGenerations = null)
     {
         ref var bucket = ref _buckets[(int)Math.BigMul(identity.Hash, (ulong)_buckets.Length, out _)];
     restart:
+        allGenerations?.Clear();
         ref var previous = ref bucket;
         var current = Atomic.LoadAcquire(ref previous);
         while (true)
@@ -179,7 +176,6 @@ internal sealed class PhysicalTable
             ref var next = ref _frames[index].Next;
             var following = Atomic.LoadAcquire(ref next);
             var seen = _frames.IdentityOf(index);
-            var same = seen == identity || (anyGeneration && seen.Packed == identity.Packed);
             Atomic.ReadBarrier();
             if (Atomic.LoadAcquire(ref previous) != current)
             {
@@ -198,7 +194,14 @@ internal sealed class PhysicalTable
                 continue;
             }
 
-            if (same && index != frame)
+            if (allGenerations is not null)
+            {
+                if (seen.Packed == identity.Packed)
+                {
+                    allGenerations.Add(index);
+                }
+            }
+            else if (seen == identity && index != frame)
             {
                 found = index;
                 observed = current;

@@ -146,8 +146,10 @@ internal sealed class ReverseMap(FrameTable frames)
         {
             ClearMany(frame, word);
         }
-
-        Atomic.StoreRelease(ref record, 0);
+        else
+        {
+            Atomic.StoreRelease(ref record, 0);
+        }
     }
 
     private static Stripe[] MakeStripes()
@@ -222,6 +224,8 @@ internal sealed class ReverseMap(FrameTable frames)
                 stripe.Chains.Free((int)(uint)word);
             }
 
+            // Under the lock: who looks at a frame that it does not own (verification) never follows freed links.
+            Atomic.StoreRelease(ref frames[frame].Record, 0);
             stripe.Recount();
         }
         finally
@@ -249,6 +253,12 @@ internal sealed class ReverseMap(FrameTable frames)
         public readonly bool Contains(int frame, long word, long place, out int length)
         {
             length = 0;
+            if (word >= 0)
+            {
+                // Cleared, or given to a new tenant, before the lock was taken.
+                return word != 0 && word == place;
+            }
+
             if ((word & InSet) == InSet)
             {
                 return Sets[frame].Contains(place);
@@ -270,6 +280,11 @@ internal sealed class ReverseMap(FrameTable frames)
 
         public readonly int Count(int frame, long word)
         {
+            if (word >= 0)
+            {
+                return word == 0 ? 0 : 1;
+            }
+
             if ((word & InSet) == InSet)
             {
                 return Sets[frame].Count;
@@ -283,6 +298,16 @@ internal sealed class ReverseMap(FrameTable frames)
         public readonly int CopyTo(int frame, long word, Span<Place> places)
         {
             var count = 0;
+            if (word >= 0)
+            {
+                if (word > 0)
+                {
+                    places[count++] = new Place(word);
+                }
+
+                return count;
+            }
+
             if ((word & InSet) == InSet)
             {
                 foreach (var place in Sets[frame])

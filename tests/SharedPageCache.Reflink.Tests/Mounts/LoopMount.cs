@@ -104,10 +104,14 @@ public sealed class LoopMount : IDisposable
             return "Needs root, to mount a file system image.";
         }
 
-        var (program, package) = kind == FileSystemKind.Xfs ? ("mkfs.xfs", "xfsprogs") : ("mkfs.btrfs", "btrfs-progs");
-        if (!Command.Exists(program))
+        // Tests on btrfs too clone and deduplicate ranges by xfs_io.
+        var makesFileSystem = kind == FileSystemKind.Xfs ? ("mkfs.xfs", "xfsprogs") : ("mkfs.btrfs", "btrfs-progs");
+        foreach (var (program, package) in new[] { makesFileSystem, ("xfs_io", "xfsprogs"), ("fallocate", "util-linux") })
         {
-            return $"Needs {program} (package {package}).";
+            if (!Command.Exists(program))
+            {
+                return $"Needs {program} (package {package}).";
+            }
         }
 
         try

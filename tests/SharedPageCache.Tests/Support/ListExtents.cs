@@ -14,6 +14,9 @@ public class ListExtents(params Extent[] extents) : IExtentMap
     /// <summary>How often the map was asked.</summary>
     public int Asked => Volatile.Read(ref _asked);
 
+    /// <summary>The extents as they are now.</summary>
+    public Extent[] Current => Volatile.Read(ref _extents);
+
     /// <summary>Called when the map is asked, before it answers.</summary>
     public Func<Task>? BeforeAnswer { get; set; }
 
@@ -34,7 +37,8 @@ public class ListExtents(params Extent[] extents) : IExtentMap
 
         foreach (var extent in Volatile.Read(ref _extents))
         {
-            if (extent.FileOffset < offset + length && extent.FileEnd > offset || extent.Length <= 0 || extent.FileOffset < 0)
+            if (extent.FileOffset < offset + length && extent.FileEnd > offset || extent.Length <= 0 || extent.FileOffset < 0
+                || extent.FileEnd < extent.FileOffset)
             {
                 destination.Write([extent]);
             }
@@ -45,7 +49,5 @@ public class ListExtents(params Extent[] extents) : IExtentMap
 /// <summary>Extents that an engine clones in memory.</summary>
 public sealed class CloneableExtents(params Extent[] extents) : ListExtents(extents), ICloneableExtentMap
 {
-    private readonly Extent[] _origin = extents;
-
-    public IExtentMap Clone() => new CloneableExtents(_origin);
+    public IExtentMap Clone() => new CloneableExtents(Current);
 }

@@ -1,9 +1,12 @@
+using System.Collections.Concurrent;
+
 namespace SharedPageCache.Tests.Support;
 
 /// <summary>A device in memory that counts what is asked of it and can be told to misbehave.</summary>
 public sealed class MemoryDevice(long length, int blockSize = 4096) : IBlockDevice
 {
     private readonly byte[] _bytes = new byte[length];
+    private readonly ConcurrentQueue<ReadRequest> _requests = new();
     private long _blocksRead;
     private int _reads;
 
@@ -16,20 +19,31 @@ public sealed class MemoryDevice(long length, int blockSize = 4096) : IBlockDevi
 
     public int Reads => Volatile.Read(ref _reads);
 
+    /// <summary>Every read that was asked for, in order, those that failed included.</summary>
+    public IReadOnlyList<ReadRequest> Requests => [.. _requests];
+
     public Span<byte> Bytes => _bytes;
 
     /// <summary>Called before each read; may throw, or return a task to wait for.</summary>
     public Func<BlockRun, Task>? BeforeRead { get; set; }
 
+    /// <summary>Called when the bytes are in the buffers and before the read returns; may throw, or be waited for.</summary>
+    public Func<BlockRun, Task>? AfterRead { get; set; }
+
     /// <summary>Changes how many bytes of a read are delivered.</summary>
     public Func<BlockRun, int>? Deliver { get; set; }
+
+    /// <summary>Sees the buffers of each read as the cache hands them over.</summary>
+    public Action<BlockRun, IReadOnlyList<Memory<byte>>>? Inspect { get; set; }
 
     public async ValueTask<int> ReadAsync(
         BlockRun run, BlockOrigin origin, IReadOnlyList<Memory<byte>> buffers, CancellationToken cancellationToken)
     {
-        Assert.Equal(run.Length, buffers.Sum(buffer => (long)buffer.Length));
         Assert.Equal(0, run.Offset % BlockSize);
         Assert.Equal(0, run.Length % BlockSize);
+        Assert.Equal(run.Length, buffers.Sum(buffer => (long)buffer.Length));
+        _requests.Enqueue(new ReadRequest(run, origin, buffers.Count));
+        Inspect?.Invoke(run, buffers);
         if (BeforeRead is { } before)
         {
             await before(run);
@@ -44,6 +58,11 @@ public sealed class MemoryDevice(long length, int blockSize = 4096) : IBlockDevi
             var part = Math.Clamp(count - position, 0, buffer.Length);
             _bytes.AsSpan((int)run.Offset + position, part).CopyTo(buffer.Span);
             position += buffer.Length;
+        }
+
+        if (AfterRead is { } after)
+        {
+            await after(run);
         }
 
         return count;
@@ -67,6 +86,17 @@ public sealed class MemoryDevice(long length, int blockSize = 4096) : IBlockDevi
             BitConverter.TryWriteBytes(_bytes.AsSpan((int)offset), Word(offset, version));
         }
     }
+
+    /// <summary>A copy of the bytes of a range.</summary>
+    public byte[] Copy(long offset, long count) => _bytes.AsSpan((int)offset, (int)count).ToArray();
+
+    /// <summary>Makes reads that touch any of these blocks fail.</summary>
+    public void Break(params long[] blocks) => BeforeRead = run =>
+        blocks.Any(block => run.Overlaps(new BlockRun(block * BlockSize, BlockSize)))
+            ? throw new IOException("the disk is broken.")
+            : Task.CompletedTask;
+
+    public void Heal() => BeforeRead = null;
 
     /// <summary>The word at a byte address of the device.</summary>
     public static ulong Word(long offset, int version = 0) =>

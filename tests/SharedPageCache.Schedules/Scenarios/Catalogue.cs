@@ -1,0 +1,15 @@
+using SharedPageCache.Schedules.Exploring;
+
+namespace SharedPageCache.Schedules.Scenarios;
+
+/// <summary>All scenarios by name.</summary>
+internal static class Catalogue
+{
+    public static IReadOnlyList<Scenario> All { get; } = 
+    [
+        .. ComponentScenarios.All, .. ReadScenarios.All, .. InvalidationScenarios.All, .. TreeScenarios.All, .. LifetimeScenarios.All,
+        .. RandomScenarios.All,
+    ];
+
+    public static Scenario Named(string name) => All.Single(scenario => scenario.Name == name);
+}

@@ -1,0 +1,101 @@
+using SharedPageCache.Schedules.Exploring;
+using SharedPageCache.Schedules.Scenarios;
+using Xunit.Abstractions;
+
+namespace SharedPageCache.Schedules;
+
+/// <summary>Explores the schedules of a list of scenarios.</summary>
+public abstract class ScheduleTests(ITestOutputHelper output)
+{
+    private const int Default = 300;
+
+    private static readonly double Scale =
+        double.Parse(Environment.GetEnvironmentVariable("SPC_SCHEDULES") ?? "1", System.Globalization.CultureInfo.InvariantCulture);
+
+    private static readonly Lock ReportLock = new();
+
+    private protected static ulong Seed { get; } = Environment.GetEnvironmentVariable("SPC_SEED") is { } seed
+        ? ulong.Parse(seed, System.Globalization.CultureInfo.InvariantCulture)
+        : (ulong)Environment.TickCount64 << 20;
+
+    private protected void Explore(Scenario scenario)
+    {
+        using var explorer = new Explorer(scenario);
+        var result = explorer.Explore((int)(Default * Scale), Seed);
+        Note($"{scenario.Name}\t{result.Schedules} schedules\t{result.Steps} steps at most\t{result.Schedules / result.Elapsed.TotalSeconds:f0}/s"
+            + $"\t{(result.Complete ? "complete for two preemptions" : "")}");
+        Assert.True(result.Failure is null, $"seed {Seed}: {result.Failure}");
+    }
+
+    private protected void Note(string line)
+    {
+        output.WriteLine(line);
+        if (Environment.GetEnvironmentVariable("SPC_REPORT") is { } file)
+        {
+            lock (ReportLock)
+            {
+                File.AppendAllText(file, line + "\n");
+            }
+        }
+    }
+}
+
+/// <summary>See <see cref="ComponentScenarios"/>.</summary>
+public sealed class ComponentTests(ITestOutputHelper output) : ScheduleTests(output)
+{
+    public static TheoryData<string> Names => [.. ComponentScenarios.All.Select(scenario => scenario.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Holds(string name) => Explore(Catalogue.Named(name));
+}
+
+/// <summary>See <see cref="ReadScenarios"/>.</summary>
+public sealed class ReadTests(ITestOutputHelper output) : ScheduleTests(output)
+{
+    public static TheoryData<string> Names => [.. ReadScenarios.All.Select(scenario => scenario.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Holds(string name) => Explore(Catalogue.Named(name));
+}
+
+/// <summary>See <see cref="InvalidationScenarios"/>.</summary>
+public sealed class InvalidationTests(ITestOutputHelper output) : ScheduleTests(output)
+{
+    public static TheoryData<string> Names => [.. InvalidationScenarios.All.Select(scenario => scenario.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Holds(string name) => Explore(Catalogue.Named(name));
+}
+
+/// <summary>See <see cref="TreeScenarios"/>.</summary>
+public sealed class TreeTests(ITestOutputHelper output) : ScheduleTests(output)
+{
+    public static TheoryData<string> Names => [.. TreeScenarios.All.Select(scenario => scenario.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Holds(string name) => Explore(Catalogue.Named(name));
+}
+
+/// <summary>See <see cref="LifetimeScenarios"/>.</summary>
+public sealed class LifetimeTests(ITestOutputHelper output) : ScheduleTests(output)
+{
+    public static TheoryData<string> Names => [.. LifetimeScenarios.All.Select(scenario => scenario.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Holds(string name) => Explore(Catalogue.Named(name));
+}
+
+/// <summary>See <see cref="RandomScenarios"/>.</summary>
+public sealed class RandomTests(ITestOutputHelper output) : ScheduleTests(output)
+{
+    public static TheoryData<string> Names => [.. RandomScenarios.All.Select(scenario => scenario.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Holds(string name) => Explore(Catalogue.Named(name));
+}

@@ -1,0 +1,640 @@
+using System.Runtime.InteropServices;
+using SharedPageCache.Stress.Support;
+
+namespace SharedPageCache.Stress.Storms;
+
+/// <summary>
+/// A storage engine of one volume: it knows which file shows which block, gives blocks out, takes them back and moves
+/// them, by the protocol that the cache asks for. Its own steps run on one thread; clones and deletions come from any.
+/// </summary>
+/// <remarks>
+/// Protocol of a change: announce the new content in the histories; sequence, then extents (under the lock);
+/// <c>InvalidateExtents</c> on every handle; from here on a read must see the new content; <c>Discard</c> of what nobody
+/// shows any more; only then are those blocks given out again.
+/// </remarks>
+internal sealed class StormEngine
+{
+    private readonly StormOptions _options;
+    private readonly Dice _dice;
+    private readonly StormSerials _serials;
+    private readonly List<Inode> _inodes = [];
+    private readonly int[] _references;
+    private readonly bool[] _isFree;
+    private readonly uint[] _generations;
+    private readonly List<int> _toDiscard = [];
+
+    /// <summary>The change under way: a clone that is made meanwhile becomes part of it.</summary>
+    private List<(Inode Inode, int Unit)>? _pending;
+    private int _nextNumber;
+
+    public StormEngine(StormOptions options, int number, PageCache cache, StormFaults faults, StormSerials serials)
+    {
+        _options = options;
+        _serials = serials;
+        Number = number;
+        Faults = faults;
+        _dice = new Dice(Dice.Mix(options.Seed, 1000 + (ulong)number));
+        BlockSize = options.BlockSize;
+        Device = new StormDevice(options.BlockSize, options.BlocksOnDevice, faults);
+        Volume = cache.AttachVolume(Device);
+        _references = new int[options.BlocksOnDevice];
+        _isFree = new bool[options.BlocksOnDevice];
+        _generations = new uint[options.BlocksOnDevice];
+        Array.Fill(_isFree, true);
+        for (var i = _dice.From(2, 4); i > 0; i--)
+        {
+            Bases.Add(MakeBase());
+        }
+
+        foreach (var inode in Bases.ToArray())
+        {
+            if (_dice.OneIn(2))
+            {
+                Bases.Add(MakeAlias(inode));
+            }
+        }
+    }
+
+    public int Number { get; }
+
+    public int BlockSize { get; }
+
+    public StormFaults Faults { get; }
+
+    public StormDevice Device { get; }
+
+    public CachedVolume Volume { get; }
+
+    public Lock Lock { get; } = new();
+
+    /// <summary>Held for a whole step of the engine; clones take it only if they are to find it quiet.</summary>
+    public Lock StepLock { get; } = new();
+
+    /// <summary>Files that are never deleted.</summary>
+    public List<Inode> Bases { get; } = [];
+
+    public long Steps { get; private set; }
+
+    public uint GenerationOf(int block) => _options.EngineGenerations ? _generations[block] + 1 : 0;
+
+    /// <summary>The clone hook, called by the cache inside the gate of the file.</summary>
+    public IExtentMap CloneOf(Inode origin)
+    {
+        if (!_options.HasEngine)
+        {
+            return new CloneableInode(this, Interlocked.Increment(ref _nextNumber), origin.Layout, origin.Done, origin.Flags)
+            {
+                IsTransient = true,
+            };
+        }
+
+        lock (Lock)
+        {
+            var layout = origin.Layout;
+            var done = Array.ConvertAll(origin.Done, static moment => moment.Fork());
+            var clone = new CloneableInode(this, Interlocked.Increment(ref _nextNumber), layout, done, origin.Flags)
+            {
+                IsTransient = true,
+            };
+            foreach (var block in layout.Blocks)
+            {
+                if (block >= 0)
+                {
+                    _references[block]++;
+                }
+            }
+
+            _inodes.Add(clone);
+            if (_pending is { } pending)
+            {
+                for (var i = pending.Count - 1; i >= 0; i--)
+                {
+                    if (pending[i].Inode == origin)
+                    {
+                        pending.Add((clone, pending[i].Unit));
+                    }
+                }
+            }
+
+            return clone;
+        }
+    }
+
+    public void Register(Inode inode, MappedFile handle)
+    {
+        lock (Lock)
+        {
+            inode.Handles.Add(handle);
+        }
+    }
+
+    /// <summary>A handle was closed; a clone without handles is deleted.</summary>
+    public void Closed(Inode inode, MappedFile handle)
+    {
+        lock (Lock)
+        {
+            inode.Handles.Remove(handle);
+            if (inode.IsTransient && inode.Handles.Count == 0 && _options.HasEngine)
+            {
+                Delete(inode);
+            }
+        }
+    }
+
+    /// <summary>One step of the engine.</summary>
+    public void Step()
+    {
+        lock (StepLock)
+        {
+            StepLocked();
+        }
+    }
+
+    private void StepLocked()
+    {
+        Steps++;
+        DiscardAndFree();
+        switch (_dice.Below(10))
+        {
+            case < 4:
+                Remap();
+                break;
+            case < 5:
+                Punch();
+                break;
+            case < 6:
+                ShareRange();
+                break;
+            case < 8:
+                OverwriteInPlace();
+                break;
+            default:
+                Relocate();
+                break;
+        }
+    }
+
+    /// <summary>Whether a file shows blocks at an offset now: what a reverse query may answer.</summary>
+    public static bool Shows(Inode inode, long offset, BlockRun blocks)
+    {
+        var layout = inode.Layout;
+        var size = inode.Engine.BlockSize;
+        for (long done = 0; done < blocks.Length;)
+        {
+            var at = offset + done - layout.Base;
+            var unit = at / size;
+            if (at < 0 || unit >= layout.Blocks.Length
+                || layout.Blocks[unit] != (blocks.Offset + done) / size
+                || at % size != (blocks.Offset + done) % size)
+            {
+                return false;
+            }
+
+            done += size - at % size;
+        }
+
+        return true;
+    }
+
+    private Inode MakeBase()
+    {
+        var units = Math.Max(1, _dice.From(_options.FileUnits / 2, _options.FileUnits));
+        var (blocks, opaque, done) = (new int[units], new long[units], new Moment[units]);
+        var perPage = Math.Max(1, _options.PageSize / BlockSize);
+        for (var unit = 0; unit < units;)
+        {
+            var run = Math.Min(_dice.Pick(1, perPage, perPage, perPage * 2, perPage * 8, perPage * 32), units - unit);
+            var kind = _dice.Below(20) switch
+            {
+                0 => Layout.Hole,
+                1 => Layout.Unwritten,
+                2 => Layout.OpaqueUnit,
+                _ => 0,
+            };
+            var first = kind < 0 ? -1 : Allocate(run, aligned: !_dice.OneIn(5) || run < perPage);
+            for (var i = 0; i < run; i++, unit++)
+            {
+                if (first >= 0)
+                {
+                    blocks[unit] = first + i;
+                    done[unit] = new Moment(WriteNew(first + i));
+                }
+                else
+                {
+                    blocks[unit] = kind < 0 ? kind : Layout.Hole;
+                    opaque[unit] = kind == Layout.OpaqueUnit ? _serials.Next($"opaque unit {unit} on volume {Number}") : Word.Zero;
+                    done[unit] = new Moment(opaque[unit]);
+                }
+            }
+        }
+
+        var windowBytes = 512L * _options.PageSize;
+        var front = _dice.Below(6) switch
+        {
+            0 => _dice.From(1, 3) * windowBytes,
+            1 => _dice.From(513, 1100) * windowBytes,
+            2 => _dice.Below(2000) * (long)BlockSize,
+            3 => windowBytes - _options.FileUnits / 2 * (long)BlockSize,
+            _ => 0,
+        };
+        front = Math.Max(0, front) / BlockSize * BlockSize;
+        var tail = _dice.OneIn(2) ? 0 : _dice.Below(BlockSize);
+        var behind = _dice.OneIn(4) ? _dice.Below(3 * windowBytes) : 0;
+        return Add(new Layout(front, front + (long)units * BlockSize - tail + behind, blocks, opaque), done);
+    }
+
+    /// <summary>Another file over the same extents: at the same offset (a stranger) or at another one.</summary>
+    private Inode MakeAlias(Inode origin)
+    {
+        var layout = origin.Layout;
+        var front = _dice.OneIn(2) ? layout.Base : _dice.Below(600) * (long)Math.Max(BlockSize, _options.PageSize);
+        var length = layout.Length - layout.Base + front;
+        return Add(layout with { Base = front, Length = length }, Array.ConvertAll(origin.Done, static moment => moment.Fork()));
+    }
+
+    private Inode Add(Layout layout, Moment[] done)
+    {
+        var flags = _dice.OneIn(3) ? ExtentFlags.Shared : ExtentFlags.None;
+        var number = Interlocked.Increment(ref _nextNumber);
+        Inode inode = !_options.HasEngine && _dice.OneIn(3)
+            ? new Inode(this, number, layout, done, flags)
+            : new CloneableInode(this, number, layout, done, flags);
+        foreach (var block in layout.Blocks)
+        {
+            if (block >= 0)
+            {
+                _references[block]++;
+            }
+        }
+
+        _inodes.Add(inode);
+        return inode;
+    }
+
+    private int Allocate(int count, bool aligned)
+    {
+        var perPage = aligned ? Math.Max(1, _options.PageSize / BlockSize) : 1;
+        for (var attempt = 0; attempt < 20; attempt++)
+        {
+            var first = _dice.Below(_isFree.Length) / perPage * perPage;
+            if (first + count <= _isFree.Length && _isFree.AsSpan(first, count).IndexOf(false) < 0)
+            {
+                _isFree.AsSpan(first, count).Clear();
+                for (var block = first; block < first + count; block++)
+                {
+                    _generations[block]++;
+                }
+
+                return first;
+            }
+        }
+
+        return -1;
+    }
+
+    private long WriteNew(int block)
+    {
+        var serial = _serials.Next($"block {block} of volume {Number}, generation {GenerationOf(block)}");
+        Device.Write(block, serial);
+        return serial;
+    }
+
+    /// <summary>Gives a range of a file new blocks with new content.</summary>
+    private void Remap()
+    {
+        var (inode, unit, count) = PickRange(16);
+        var first = inode is null ? -1 : Allocate(count, _dice.OneIn(2));
+        if (first < 0)
+        {
+            return;
+        }
+
+        var blocks = new int[count];
+        var serials = new long[count];
+        for (var i = 0; i < count; i++)
+        {
+            blocks[i] = first + i;
+            serials[i] = WriteNew(first + i);
+        }
+
+        Exchange(inode!, unit, blocks, serials);
+    }
+
+    private void Punch()
+    {
+        var (inode, unit, count) = PickRange(4);
+        if (inode is not null)
+        {
+            var blocks = new int[count];
+            Array.Fill(blocks, _dice.OneIn(2) ? Layout.Hole : Layout.Unwritten);
+            Exchange(inode, unit, blocks, new long[count]);
+        }
+    }
+
+    /// <summary>A range of a file shows the blocks of another file (or of another range) from now on.</summary>
+    private void ShareRange()
+    {
+        var (inode, unit, count) = PickRange(8);
+        var (source, from, sourceCount) = PickRange(8);
+        if (inode is null || source is null)
+        {
+            return;
+        }
+
+        count = Math.Min(count, sourceCount);
+        int[] blocks;
+        long[] serials;
+        lock (Lock)
+        {
+            if (source.IsDeleted)
+            {
+                return;
+            }
+
+            blocks = source.Layout.Blocks.AsSpan(from, count).ToArray();
+            if (blocks.Contains(Layout.OpaqueUnit))
+            {
+                return;
+            }
+
+            serials = [.. source.Done.AsSpan(from, count).ToArray().Select(static moment => moment.Newest.Serial)];
+            foreach (var block in blocks)
+            {
+                if (block >= 0)
+                {
+                    // Held until the range has it.
+                    _references[block]++;
+                }
+            }
+        }
+
+        Exchange(inode, unit, blocks, serials);
+        lock (Lock)
+        {
+            Drop(blocks);
+        }
+    }
+
+    private void Exchange(Inode inode, int unit, int[] blocks, long[] serials)
+    {
+        MappedFile[] handles;
+        var pending = new List<(Inode, int)>();
+        lock (Lock)
+        {
+            foreach (var block in blocks)
+            {
+                if (block >= 0)
+                {
+                    _references[block]++;
+                }
+            }
+
+            if (inode.IsDeleted)
+            {
+                Drop(blocks);
+                return;
+            }
+
+            for (var i = 0; i < blocks.Length; i++)
+            {
+                inode.Done[unit + i].Append(serials[i]);
+                pending.Add((inode, unit + i));
+            }
+
+            _pending = pending;
+            var old = inode.Layout.Blocks.AsSpan(unit, blocks.Length).ToArray();
+            inode.Change(inode.Layout.With(unit, blocks));
+            Drop(old);
+            handles = [.. inode.Handles];
+        }
+
+        var offset = inode.Layout.Base + (long)unit * BlockSize;
+        foreach (var handle in handles)
+        {
+            Invalidate(handle, offset, (long)blocks.Length * BlockSize);
+        }
+
+        Complete();
+        DiscardAndFree();
+    }
+
+    private void Invalidate(MappedFile handle, long offset, long length)
+    {
+        try
+        {
+            handle.InvalidateExtents(offset, length);
+        }
+        catch (ObjectDisposedException) when (handle.IsClosed || _options.Kind.HasFlag(StormKind.Dispose))
+        {
+            // A worker has closed it meanwhile.
+        }
+    }
+
+    /// <summary>A block that files show gets new content, behind the cache's back; then the cache is told.</summary>
+    private void OverwriteInPlace()
+    {
+        var block = _dice.Below(_isFree.Length);
+        long serial;
+        lock (Lock)
+        {
+            if (_references[block] == 0)
+            {
+                return;
+            }
+
+            serial = _serials.Next($"block {block} of volume {Number}, overwritten in place");
+            _pending = [];
+            foreach (var inode in _inodes)
+            {
+                var blocks = inode.Layout.Blocks;
+                for (var unit = blocks.AsSpan().IndexOf(block); unit >= 0 && unit < blocks.Length; unit++)
+                {
+                    if (blocks[unit] == block)
+                    {
+                        inode.Done[unit].Append(serial);
+                        _pending.Add((inode, unit));
+                    }
+                }
+            }
+        }
+
+        Device.Write(block, serial);
+        Discard(block, 1);
+        Complete();
+    }
+
+    /// <summary>Moves a run of blocks: data, cache, extents, discard of the old place.</summary>
+    private void Relocate()
+    {
+        var perPage = Math.Max(1, _options.PageSize / BlockSize);
+        var count = _dice.Pick(1, perPage, perPage * 2);
+        var from = _dice.Below(_isFree.Length);
+        from = _dice.OneIn(4) ? from : from / perPage * perPage;
+        if (from + count > _isFree.Length)
+        {
+            return;
+        }
+
+        int to;
+        lock (Lock)
+        {
+            to = _references.AsSpan(from, count).IndexOf(0) >= 0 ? -1 : Allocate(count, aligned: !_dice.OneIn(4));
+            if (to < 0)
+            {
+                return;
+            }
+
+            // Held until the move is done, so that a deletion meanwhile does not free them.
+            for (var i = 0; i < count; i++)
+            {
+                _references[from + i]++;
+            }
+
+            // One generation for the whole run, as Relocate tells it to the cache.
+            var newest = _generations.AsSpan(to, count).ToArray().Max();
+            _generations.AsSpan(to, count).Fill(newest);
+        }
+
+        for (var i = 0; i < count; i++)
+        {
+            Device.Copy(from + i, to + i);
+        }
+
+        Volume.Relocate(RunOf(from, count), RunOf(to, count), GenerationOf(to));
+        lock (Lock)
+        {
+            foreach (var inode in _inodes)
+            {
+                var old = inode.Layout.Blocks;
+                int[]? blocks = null;
+                for (var unit = 0; unit < old.Length; unit++)
+                {
+                    if (old[unit] >= from && old[unit] < from + count)
+                    {
+                        blocks ??= [.. old];
+                        blocks[unit] = old[unit] - from + to;
+                        _references[blocks[unit]]++;
+                    }
+                }
+
+                if (blocks is not null)
+                {
+                    inode.Change(inode.Layout with { Blocks = blocks });
+                    Drop([.. old.Where((block, unit) => block != blocks[unit])]);
+                }
+            }
+
+            Drop([.. Enumerable.Range(from, count)]);
+            for (var i = 0; i < count; i++)
+            {
+                if (_references[to + i] == 0)
+                {
+                    _toDiscard.Add(to + i);
+                }
+            }
+        }
+
+        DiscardAndFree();
+    }
+
+    /// <summary>The change is done: reads that begin now must see it.</summary>
+    private void Complete()
+    {
+        lock (Lock)
+        {
+            foreach (var (inode, unit) in CollectionsMarshal.AsSpan(_pending))
+            {
+                Volatile.Write(ref inode.Done[unit], inode.Done[unit].Newest);
+            }
+
+            _pending = null;
+        }
+    }
+
+    private void Delete(Inode inode)
+    {
+        inode.IsDeleted = true;
+        _inodes.Remove(inode);
+        var layout = inode.Layout;
+        var holes = new int[layout.Blocks.Length];
+        Array.Fill(holes, Layout.Hole);
+        inode.Change(layout with { Blocks = holes });
+        Drop(layout.Blocks);
+    }
+
+    /// <summary>Takes references off, under the lock; what nobody shows is discarded by the next step.</summary>
+    private void Drop(ReadOnlySpan<int> blocks)
+    {
+        foreach (var block in blocks)
+        {
+            if (block >= 0 && --_references[block] == 0)
+            {
+                _toDiscard.Add(block);
+            }
+        }
+    }
+
+    private void DiscardAndFree()
+    {
+        int[] blocks;
+        lock (Lock)
+        {
+            blocks = [.. _toDiscard];
+            _toDiscard.Clear();
+        }
+
+        Array.Sort(blocks);
+        for (var i = 0; i < blocks.Length;)
+        {
+            var end = i + 1;
+            while (end < blocks.Length && blocks[end] == blocks[end - 1] + 1)
+            {
+                end++;
+            }
+
+            Discard(blocks[i], end - i);
+            i = end;
+        }
+
+        lock (Lock)
+        {
+            foreach (var block in blocks)
+            {
+                _isFree[block] = true;
+            }
+        }
+    }
+
+    private void Discard(int block, int count)
+    {
+        try
+        {
+            Volume.Discard(RunOf(block, count));
+        }
+        catch (ObjectDisposedException) when (_options.Kind.HasFlag(StormKind.Dispose))
+        {
+            // The volume is being detached.
+        }
+    }
+
+    private BlockRun RunOf(int block, int count) => new((long)block * BlockSize, (long)count * BlockSize);
+
+    private (Inode? Inode, int Unit, int Count) PickRange(int most)
+    {
+        lock (Lock)
+        {
+            var inode = _inodes[_dice.Below(_inodes.Count)];
+            if (inode.IsTransient && inode.Handles.Count == 0)
+            {
+                // A clone that its caller does not have yet: nobody could invalidate it.
+                inode = Bases[_dice.Below(Bases.Count)];
+            }
+
+            var units = inode.Layout.Blocks.Length;
+            var perPage = Math.Max(1, _options.PageSize / BlockSize);
+            var unit = _dice.Below(units);
+            unit = _dice.OneIn(2) ? unit : unit / perPage * perPage;
+            return (inode, unit, Math.Min(_dice.From(1, most * perPage), units - unit));
+        }
+    }
+}

@@ -1,0 +1,236 @@
+using SharedPageCache.Tests.Support;
+
+namespace SharedPageCache.Tests.Capacity;
+
+/// <summary>A full cache fails no read, nothing spins or deadlocks, and the memory limit is kept with the metadata in it.</summary>
+public class FullCacheTests
+{
+    [Theory]
+    [Trait("Contract", "C9")]
+    [Trait("Row", "D4")]
+    [InlineData(3)]
+    [InlineData(8)]
+    [InlineData(64)]
+    public async Task With_every_frame_pinned_reads_go_around_the_cache(int frames)
+    {
+        using var cache = new TestCache(frames: frames);
+        var rooms = cache.Cache.Engine.Rooms;
+        var file = cache.OpenRun(0, 1 << 20);
+        var clone = cache.Clone(file);
+        file.ReadAll();
+        for (var frame = 0; frame < frames; frame++)
+        {
+            rooms.Frames.Pin(frame);
+        }
+
+        var around = cache.Figures.ReadsAround;
+        Files.AssertSame(cache.Device.Copy(0, 1 << 20), file.ReadAll());
+        var buffer = Canary.Buffer(20_000);
+        Assert.Equal(20_000, await clone.ReadAsync(1_000_001, buffer));
+        Files.AssertSame(cache.Device.Copy(1_000_001, 20_000), buffer);
+        Assert.True(cache.Figures.ReadsAround > around);
+        for (var frame = 0; frame < frames; frame++)
+        {
+            rooms.Frames.Unpin(frame);
+        }
+
+        Files.AssertSame(cache.Device.Copy(0, 1 << 20), file.ReadAll());
+    }
+
+    [Fact]
+    [Trait("Contract", "C9")]
+    public async Task Any_number_of_readers_share_the_reserve()
+    {
+        using var cache = new TestCache(frames: 8);
+        var rooms = cache.Cache.Engine.Rooms;
+        var file = cache.OpenRun(0, 1 << 20);
+        file.ReadAt(0, 7 * 4096);
+        for (var frame = 0; frame < 8; frame++)
+        {
+            rooms.Frames.Pin(frame);
+        }
+
+        var gate = ReadGate.Before(cache.Device);
+        var reads = Enumerable.Range(100, 40).Select(page => file.ReadAsync(page * 4096, new byte[4096]).AsTask()).ToArray();
+        var blocking = Task.Run(() => file.Read(200 * 4096, new byte[4096]));
+        Assert.All(reads, read => Assert.False(read.IsCompleted));
+
+        // Hits need no frame.
+        Assert.Contains(Enumerable.Range(0, 7), page => file.IsResident(page * 4096));
+        gate.Open();
+        Assert.All(await Task.WhenAll(reads).Within(), count => Assert.Equal(4096, count));
+        Assert.Equal(4096, await blocking.Within());
+        for (var frame = 0; frame < 8; frame++)
+        {
+            rooms.Frames.Unpin(frame);
+        }
+    }
+
+    [Fact]
+    [Trait("Contract", "C9")]
+    public async Task An_engine_may_read_its_own_metadata_through_the_full_cache_while_it_answers()
+    {
+        // Hazard B1: the read inside the callback needs a frame while everybody else waits for one.
+        using var cache = new TestCache(frames: 3);
+        var metadata = cache.OpenRun(1 << 20, 65536);
+        using var held = await metadata.PinAsync(0);
+        var depth = 0;
+        var extents = new ListExtents(new Extent(0, 65536, 0))
+        {
+            BeforeAnswer = async () =>
+            {
+                depth++;
+                Assert.Equal(8, await metadata.ReadAsync(30_000, new byte[8]));
+                Assert.Equal(8, metadata.Read(50_000, new byte[8]));
+            },
+        };
+        var file = cache.Open(extents, 65536);
+        Assert.Equal(65536, await file.ReadAsync(0, new byte[65536]).Within());
+        Assert.Equal(1, depth);
+    }
+
+    [Fact]
+    [Trait("Contract", "C9")]
+    public void The_smallest_cache_reads_everything()
+    {
+        using var cache = new TestCache(frames: 3, readAhead: 32);
+        var file = cache.OpenRun(0, 1 << 20);
+        var clone = cache.Clone(file);
+        for (var round = 0; round < 2; round++)
+        {
+            Files.AssertSame(cache.Device.Copy(0, 1 << 20), file.ReadAll());
+            Files.AssertSame(cache.Device.Copy(0, 1 << 20), clone.ReadAll());
+        }
+
+        Assert.InRange(cache.ResidentPages, 1, 3);
+    }
+
+    [Theory]
+    [Trait("Contract", "C9")]
+    [InlineData(512)]
+    [InlineData(4096)]
+    public void Pages_and_metadata_together_stay_under_the_capacity(int pageSize)
+    {
+        using var cache = new TestCache(capacity: 4 << 20, pageSize: pageSize, blockSize: 512, deviceLength: 512);
+        using var volume = cache.Cache.AttachVolume(new EndlessDevice(512));
+
+        // Windows a quarter read, far more of them than the cache holds: leaves come and go.
+        var windowBytes = pageSize * 512L;
+        using var file = volume.OpenFile(new EmptyHookExtents(200 * windowBytes), 200 * windowBytes);
+        var buffer = new byte[windowBytes / 4];
+        for (var window = 0L; window < 200; window++)
+        {
+            Assert.Equal(buffer.Length, file.Read(window * windowBytes, buffer));
+            if (window % 10 == 0)
+            {
+                Collect();
+                file.ReadWord(window * windowBytes);
+                AssertWithinCapacity(cache);
+            }
+        }
+
+        Assert.True(cache.Figures.Evictions > 10_000);
+    }
+
+    [Fact]
+    [Trait("Contract", "C9")]
+    [Trait("Row", "B12")]
+    public void Clones_that_fill_the_memory_take_frames_and_then_are_refused_with_the_numbers()
+    {
+        const long Capacity = 1 << 20;
+        using var cache = new TestCache(capacity: Capacity);
+        var file = cache.OpenRun(0, 1 << 20);
+        file.ReadAll();
+        var clones = new List<MappedFile>();
+        CacheCapacityException? refused = null;
+        while (refused is null)
+        {
+            try
+            {
+                clones.Add(cache.Clone(file));
+            }
+            catch (CacheCapacityException error)
+            {
+                refused = error;
+            }
+
+            Assert.InRange(clones.Count, 0, 20_000);
+            if (clones.Count % 200 == 0)
+            {
+                AssertWithinCapacity(cache);
+            }
+        }
+
+        AssertWithinCapacity(cache);
+        Assert.Contains(Capacity.ToString(), refused.Message);
+        Assert.Throws<CacheCapacityException>(() => cache.OpenRun(0, 4096));
+        Assert.True(clones.Count > 1000);
+
+        // Reads go on, and closing files makes room again.
+        Files.AssertSame(cache.Device.Copy(0, 1 << 20), clones[^1].ReadAll());
+        clones.ForEach(clone => clone.Dispose());
+        cache.Clone(file).ReadWord(0);
+        AssertWithinCapacity(cache);
+    }
+
+    [Fact]
+    [Trait("Contract", "C9")]
+    public void Frames_given_up_for_metadata_come_back()
+    {
+        const long Capacity = 1 << 20;
+        using var cache = new TestCache(capacity: Capacity);
+        var pool = cache.Cache.Engine.Rooms.Pool;
+        var file = cache.OpenRun(0, 1 << 20);
+        file.ReadAll();
+        var withheld = pool.WithheldCount;
+        var clones = Enumerable.Range(0, 1000).Select(_ => cache.Clone(file)).ToArray();
+        file.InvalidateExtents(0, 1 << 20);
+        Files.AssertSame(cache.Device.Copy(0, 1 << 20), file.ReadAll());
+        Assert.True(pool.WithheldCount > withheld);
+        AssertWithinCapacity(cache);
+        foreach (var clone in clones)
+        {
+            clone.Dispose();
+        }
+
+        Collect();
+        file.InvalidateExtents(0, 1 << 20);
+        Files.AssertSame(cache.Device.Copy(0, 1 << 20), file.ReadAll());
+        Assert.InRange(pool.WithheldCount, 0, withheld + 2);
+    }
+
+    [Fact]
+    [Trait("Contract", "C9")]
+    public async Task A_stalled_device_blocks_only_those_who_need_it()
+    {
+        using var cache = new TestCache(frames: 32);
+        var other = new MemoryDevice(1 << 20).Stamp(version: 2);
+        var volume = cache.Own(cache.Cache.AttachVolume(other));
+        var healthy = cache.Own(volume.OpenFile(new ListExtents(new Extent(0, 1 << 20, 0)), 1 << 20));
+        var stalled = cache.OpenRun(0, 1 << 20);
+        var gate = ReadGate.Before(cache.Device);
+        var reads = Enumerable.Range(0, 20).Select(page => stalled.ReadAsync(page * 4096, new byte[8]).AsTask()).ToArray();
+        Files.AssertSame(other.Bytes, healthy.ReadAll());
+        Assert.All(reads, read => Assert.False(read.IsCompleted));
+        gate.Open();
+        await Task.WhenAll(reads).Within();
+    }
+
+    private static void AssertWithinCapacity(TestCache cache)
+    {
+        var (figures, pool) = (cache.Figures, cache.Cache.Engine.Rooms.Pool);
+        var pages = (figures.FrameCount - pool.WithheldCount) * figures.PageSize;
+        Assert.True(
+            pages + figures.MetadataBytes <= figures.CapacityBytes,
+            $"{pages} bytes of pages and {figures.MetadataBytes} of metadata exceed {figures.CapacityBytes}");
+    }
+
+    private static void Collect()
+    {
+        for (var i = 0; i < 3; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+    }
+}

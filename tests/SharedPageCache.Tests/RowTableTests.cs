@@ -1,0 +1,78 @@
+using System.Reflection;
+using System.Text.RegularExpressions;
+using SharedPageCache.Tests.Support;
+
+namespace SharedPageCache.Tests;
+
+/// <summary>docs/rows.md maps every row that is required of the read side to tests that exist and name the row.</summary>
+public partial class RowTableTests
+{
+    private static readonly string[] RequiredContract = ["C1", "C3", "C4", "C8", "C9", "C10", "C11"];
+
+    private static readonly string[] RequiredRows =
+    [
+        "A1", "A2", "A3", "A4", "A5", "A6", "A7", "A9", "A10", "B1", "B2", "B3", "B12", "C1", "C2", "C3", "C4", "C5",
+        "D1", "D2", "D3", "D4", "F3", "F4", "F5", "G1", "G2", "G3", "G4", "G5", "G6", "G7", "H1", "H2", "H3", "H5",
+        "I1", "I2", "I3", "I5", "J1", "J2", "J3", "J4",
+        .. Enumerable.Range(1, 31).Where(number => number != 29).Select(number => $"L{number}"),
+    ];
+
+    private static HashSet<string> Tests { get; } = [.. TestMethods().Select(Name)];
+
+    private static Dictionary<(string Kind, string Row), string[]> Table { get; } = ReadTable();
+
+    [Fact]
+    public void Every_required_row_has_a_test()
+    {
+        Assert.All(RequiredContract, row => Assert.Contains(("Contract", row), Table.Keys));
+        Assert.All(RequiredRows, row => Assert.Contains(("Row", row), Table.Keys));
+        Assert.All(Table.Values, Assert.NotEmpty);
+    }
+
+    [Fact]
+    public void Every_test_in_the_table_exists() =>
+        Assert.All(Table.Values.SelectMany(tests => tests), test => Assert.Contains(test, Tests));
+
+    [Fact]
+    public void Every_test_that_names_a_row_stands_beside_it()
+    {
+        var missing =
+            from method in TestMethods()
+            from trait in method.GetCustomAttributesData()
+            where trait.AttributeType == typeof(TraitAttribute)
+            let kind = (string)trait.ConstructorArguments[0].Value!
+            let row = (string)trait.ConstructorArguments[1].Value!
+            where !Table.TryGetValue((kind, row), out var tests) || !tests.Contains(Name(method))
+            select $"{kind} {row}: {Name(method)}";
+        Assert.Empty(missing);
+    }
+
+    private static IEnumerable<MethodInfo> TestMethods() =>
+        typeof(RowTableTests).Assembly.GetTypes().SelectMany(type => type.GetMethods())
+            .Where(method => method.IsDefined(typeof(FactAttribute), inherit: true));
+
+    private static string Name(MethodInfo method) => $"{method.DeclaringType!.Name}.{method.Name}";
+
+    /// <summary>The lines of the tables, by the section they stand in.</summary>
+    private static Dictionary<(string Kind, string Row), string[]> ReadTable()
+    {
+        var table = new Dictionary<(string, string), string[]>();
+        var kind = "";
+        foreach (var line in Repository.Read("docs/rows.md").Split('\n'))
+        {
+            if (line.StartsWith("## "))
+            {
+                kind = line.Contains("contract") ? "Contract" : line.Contains("Incident") ? "Incident" : "Row";
+            }
+            else if (line.StartsWith("| ") && line.Contains('`'))
+            {
+                table.Add((kind, line.Split('|')[1].Trim()), [.. TestName().Matches(line).Select(match => match.Groups[1].Value)]);
+            }
+        }
+
+        return table;
+    }
+
+    [GeneratedRegex("`([^`]+)`")]
+    private static partial Regex TestName();
+}
