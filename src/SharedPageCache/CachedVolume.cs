@@ -80,12 +80,16 @@ public sealed class CachedVolume : IDisposable
     /// </summary>
     /// <param name="from">The blocks that held the content.</param>
     /// <param name="to">The blocks that hold it now, of equal length.</param>
-    /// <param name="generation">The engine's generation of the new blocks; 0 if it has none.</param>
+    /// <param name="fromGeneration">
+    /// The engine's generation of the content that moved; 0 if it has none. Pages of other generations of the old blocks
+    /// are dropped.
+    /// </param>
+    /// <param name="toGeneration">The engine's generation of the new blocks; 0 if it has none.</param>
     /// <exception cref="ArgumentException">
     /// A run is negative, empty, unaligned or overflows, or the runs differ in length or overlap.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The volume is detached.</exception>
-    public void Relocate(BlockRun from, BlockRun to, uint generation = 0)
+    public void Relocate(BlockRun from, BlockRun to, uint fromGeneration = 0, uint toGeneration = 0)
     {
         Check(from, nameof(from));
         Check(to, nameof(to));
@@ -95,7 +99,7 @@ public sealed class CachedVolume : IDisposable
         }
 
         ThrowIfDetached();
-        _engine.Invalidation.Relocate(_map, from, to, generation);
+        _engine.Invalidation.Relocate(_map, from, to, fromGeneration, toGeneration);
     }
 
     /// <summary>

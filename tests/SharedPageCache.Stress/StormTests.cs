@@ -35,7 +35,7 @@ public sealed class StormTests(ITestOutputHelper output)
 
     private void Run(StormKind kind, int milliseconds = RoundMilliseconds, [System.Runtime.CompilerServices.CallerMemberName] string test = "")
     {
-        var (rounds, operations, words, steps, faults, reads, evictions, exceptions) = (0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L);
+        var (rounds, operations, words, steps, faults, reads, evictions, exceptions, starved) = (0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L);
         foreach (var seed in Soak.Rounds())
         {
             var options = StormOptions.Of(kind, seed, milliseconds);
@@ -50,9 +50,10 @@ public sealed class StormTests(ITestOutputHelper output)
             reads += storm.DeviceReads;
             evictions += storm.Evictions;
             exceptions += storm.Exceptions;
+            starved += storm.Starved;
         }
 
         Soak.Report(output, test, $"{rounds} rounds (seeds), {operations} operations, {words} words checked, {reads} device reads, "
-            + $"{evictions} evictions, {steps} engine steps, {faults} faults injected, {exceptions} exceptions taken");
+            + $"{evictions} evictions, {steps} engine steps, {faults} faults injected, {exceptions} exceptions taken, {starved} reads starved");
     }
 }

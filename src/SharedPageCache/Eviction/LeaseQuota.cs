@@ -38,7 +38,13 @@ internal sealed class LeaseQuota(FrameTable frames, FrameBits leased, int limit)
             }
         }
 
-        leased.Set(frame);
+        if (leased.Set(frame) && leased.Count > limit)
+        {
+            // Several looked at the same room: who finds it overdrawn gives back.
+            leased.Clear(frame);
+            return false;
+        }
+
         return true;
     }
 

@@ -45,7 +45,8 @@ internal sealed class Reclaimer(
         try
         {
             var state = frames[frame].State.Load();
-            if (state.Phase == FramePhase.Clean && state.Generation == generation)
+            // Claimed at this moment only by a relocation, which either unclaims or forgets the frame afterwards.
+            if (state.Phase is FramePhase.Clean or FramePhase.Claimed && state.Generation == generation)
             {
                 policy.Admit(frame, identityHash);
             }

@@ -32,7 +32,7 @@ internal sealed class BlockInvalidation(Rooms rooms)
     }
 
     /// <summary>Lets cached pages follow their content to other blocks.</summary>
-    public void Relocate(VolumeMap volume, BlockRun from, BlockRun to, uint generation)
+    public void Relocate(VolumeMap volume, BlockRun from, BlockRun to, uint fromGeneration, uint toGeneration)
     {
         // Whatever is cached of the target is older than what was just copied there.
         Discard(volume, to);
@@ -46,9 +46,9 @@ internal sealed class BlockInvalidation(Rooms rooms)
             var start = identity.Block << rooms.PageShift;
             var whole = start >= from.Offset && start + rooms.PageSize <= from.End;
             var target = start + distance >> rooms.PageShift;
-            if (aligned && whole && target <= BlockIdentity.MaxBlock)
+            if (aligned && whole && identity.Generation == fromGeneration && target <= BlockIdentity.MaxBlock)
             {
-                Rekey(frame, identity, BlockIdentity.Of(volume.Number, target, generation));
+                Rekey(frame, identity, BlockIdentity.Of(volume.Number, target, toGeneration));
             }
             else
             {

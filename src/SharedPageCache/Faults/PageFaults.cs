@@ -286,9 +286,9 @@ internal sealed class PageFaults
         {
             await read.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (!read.IsCompleted)
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            // The frame stays the device's until the read has ended.
+            // The frame stays the device's until the read has ended, which it may just have done.
             _ = GiveAfterAsync(read, frame);
             throw;
         }

@@ -15,12 +15,16 @@ internal sealed class FrameBits(int frameCount)
 
     public bool IsSet(int frame) => (Atomic.LoadAcquire(ref _words[frame >> 6]) & Bit(frame)) != 0;
 
-    public void Set(int frame)
+    /// <summary>Sets the flag of a frame; true for the one caller who set it.</summary>
+    public bool Set(int frame)
     {
-        if (!IsSet(frame) && (Atomic.Or(ref _words[frame >> 6], Bit(frame)) & Bit(frame)) == 0)
+        if (IsSet(frame) || (Atomic.Or(ref _words[frame >> 6], Bit(frame)) & Bit(frame)) != 0)
         {
-            Atomic.Add(ref _count, 1);
+            return false;
         }
+
+        Atomic.Add(ref _count, 1);
+        return true;
     }
 
     public void Clear(int frame)

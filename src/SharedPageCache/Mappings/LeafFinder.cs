@@ -47,6 +47,11 @@ internal sealed class LeafFinder(FamilyTable families, NodeLedger ledger)
             }
 
             var leaf = file.Volume.Leaves.FindOrAdd(runs, ExtentReader.SlotCountOf(file, window), age, families, ledger);
+            if (leaf is null)
+            {
+                continue;
+            }
+
             if (old is null)
             {
                 file.PublishLeaf(window, leaf, cookie);

@@ -23,9 +23,9 @@ internal sealed class LeafIndex(RegionClock clock, RegionIndex regions, int page
 
     /// <summary>
     /// The listed leaf of these runs if it is young enough to be trusted, else a new one, which takes its place. The new
-    /// leaf of known runs joins the family of the old one.
+    /// leaf of known runs joins the family of the old one. Null if the answer is void by now: ask again.
     /// </summary>
-    public Leaf FindOrAdd(WindowRuns runs, int slotCount, long age, FamilyTable families, NodeLedger ledger)
+    public Leaf? FindOrAdd(WindowRuns runs, int slotCount, long age, FamilyTable families, NodeLedger ledger)
     {
         if (runs.HasOpaque)
         {
@@ -37,10 +37,16 @@ internal sealed class LeafIndex(RegionClock clock, RegionIndex regions, int page
         try
         {
             Leaf? known = null;
-            if (_leaves.TryGetValue(key, out var handle) && handle.TryGetTarget(out known) 
+            if (_leaves.TryGetValue(key, out var handle) && handle.TryGetTarget(out known)
                 && (known.Slots.Length != slotCount || !known.Runs.Equals(runs)))
             {
                 known = null;
+            }
+
+            // A younger leaf must not lend its age to an answer that a discard has made void meanwhile.
+            if (clock.HasChangedSince(age, runs, pageShift))
+            {
+                return null;
             }
 
             if (known is { IsDead: false } && !clock.HasChangedSince(known.Age, runs, pageShift))

@@ -70,6 +70,9 @@ internal sealed class Storm
 
     public long Exceptions { get; private set; }
 
+    /// <summary>Reads that gave up because the engine changed their window all the time.</summary>
+    public long Starved { get; private set; }
+
     /// <summary>Runs the round; throws <see cref="StormFailure"/> with all that is known if an invariant breaks.</summary>
     public void Run()
     {
@@ -110,6 +113,7 @@ internal sealed class Storm
         Operations = workers.Sum(static worker => worker.Operations);
         WordsChecked = workers.Sum(static worker => worker.WordsChecked);
         Exceptions = workers.Sum(static worker => worker.Exceptions);
+        Starved = workers.Sum(static worker => worker.Starved);
         Evictions = Cache.GetStatistics().Evictions;
         ThrowIfFailed();
         try

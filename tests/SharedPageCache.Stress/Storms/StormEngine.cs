@@ -500,7 +500,7 @@ internal sealed class StormEngine
             Device.Copy(from + i, to + i);
         }
 
-        Volume.Relocate(RunOf(from, count), RunOf(to, count), GenerationOf(to));
+        Volume.Relocate(RunOf(from, count), RunOf(to, count), GenerationOf(from), GenerationOf(to));
         lock (Lock)
         {
             foreach (var inode in _inodes)

@@ -30,6 +30,8 @@ internal sealed class StormWorker
 
     public long Exceptions { get; private set; }
 
+    public long Starved { get; private set; }
+
     private int PageSize => _storm.Options.PageSize;
 
     public void Run()
@@ -622,7 +624,15 @@ internal sealed class StormWorker
     {
         ObjectDisposedException => handle.IsClosing || handle.File.IsClosed || _storm.IsDisposing,
         PageLoadException load => _storm.Options.HasFaults && load.Offset >= 0 && load.Offset < handle.File.Length,
-        ExtentMapException => _storm.Options.HasFaults,
+        ExtentMapException map => _storm.Options.HasFaults || (_storm.Options.HasEngine && IsStarved(map)),
         _ => false,
     };
+
+    /// <summary>The engine changes a window on and on, faster than the question is answered: documented, and counted.</summary>
+    private bool IsStarved(ExtentMapException error)
+    {
+        var starved = error.Message.Contains("times while they were asked for", StringComparison.Ordinal);
+        Starved += starved ? 1 : 0;
+        return starved;
+    }
 }

@@ -51,7 +51,7 @@ public class RelocateTests
         var file = cache.Open(new Extent(0, 4096, 0, ExtentFlags.None, 3));
         file.ReadAll();
         cache.Device.Copy(0, 4096).CopyTo(cache.Device.Bytes[Target..]);
-        cache.Volume.Relocate(new BlockRun(0, 4096), new BlockRun(Target, 4096), generation: 9);
+        cache.Volume.Relocate(new BlockRun(0, 4096), new BlockRun(Target, 4096), toGeneration: 9);
         cache.Open(new Extent(0, 4096, Target, ExtentFlags.None, 9)).ReadAll();
         Assert.Equal(1, cache.Device.BlocksRead);
         cache.Open(new Extent(0, 4096, Target, ExtentFlags.None, 8)).ReadAll();
@@ -138,5 +138,25 @@ public class RelocateTests
         cache.Volume.Relocate(new BlockRun(0, 4096), new BlockRun(65536 + 512, 4096));
         Assert.False(file.IsResident(0));
         Assert.True(file.IsResident(4096));
+    }
+
+    [Theory]
+    [Trait("Contract", "C8")]
+    [Trait("Row", "A2")]
+    [InlineData(1u, 2u)]
+    [InlineData(2u, 1u)]
+    public void The_content_of_a_reused_block_never_follows_as_its_successors(uint oldGeneration, uint newGeneration)
+    {
+        // The engine gave the block out again under a new generation, without a discard; both pages are cached.
+        using var cache = new TestCache();
+        var old = cache.Open(new Extent(0, 4096, 0, ExtentFlags.None, oldGeneration));
+        old.ReadAll();
+        cache.Device.StampBlock(0, version: 1);
+        var young = cache.Open(new Extent(0, 4096, 0, ExtentFlags.None, newGeneration));
+        young.ReadAll();
+        cache.Device.Copy(0, 4096).CopyTo(cache.Device.Bytes[Target..]);
+        cache.Volume.Relocate(new BlockRun(0, 4096), new BlockRun(Target, 4096), newGeneration, 7);
+        var moved = cache.Open(new Extent(0, 4096, Target, ExtentFlags.None, 7));
+        Assert.Equal(MemoryDevice.Word(0, 1), moved.ReadWord(0));
     }
 }
