@@ -371,6 +371,7 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
         }
     }
 
+    /// <summary>Leases the rest of one page, clipped to an end.</summary>
     /// <returns>The lease; null if leases may hold no more and the caller does not wait.</returns>
     private async ValueTask<PageMemoryLease?> PinPageAsync(
         long offset, long end, int wanted, bool waits, CancellationToken cancellationToken)

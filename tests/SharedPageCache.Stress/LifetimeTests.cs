@@ -185,7 +185,7 @@ public sealed class LifetimeTests(ITestOutputHelper output)
         output.WriteLine(Soak.Replay(nameof(Volumes_that_come_and_go_under_readers_never_mix), seed));
         using var cache = new PageCache(new PageCacheOptions { PageSize = Page, ExactFrameCount = 24 });
         var dice = new Dice(seed);
-        var slots = new (CachedVolume Volume, MappedFile File, PlainMap Map, PlainDevice Device)[3];
+        var slots = new Attached[3];
         for (var i = 0; i < slots.Length; i++)
         {
             slots[i] = Attach(cache, dice, i);
@@ -199,7 +199,7 @@ public sealed class LifetimeTests(ITestOutputHelper output)
             var buffer = new byte[5 * Page];
             while (watch.Elapsed < Soak.Share)
             {
-                var (volume, file, map, device) = slots[mine.Below(slots.Length)];
+                var (_, file, map, device) = Volatile.Read(ref slots[mine.Below(slots.Length)]);
                 var (offset, count) = (mine.Below(60L) * Page, mine.From(1, buffer.Length));
                 try
                 {
@@ -247,7 +247,7 @@ public sealed class LifetimeTests(ITestOutputHelper output)
 
             // Twice at once: the number must not be given back twice.
             Parallel.Invoke(() => old.Volume.Dispose(), () => old.Volume.Dispose());
-            slots[slot] = Attach(cache, dice, (int)++attached);
+            Volatile.Write(ref slots[slot], Attach(cache, dice, (int)++attached));
             if (dice.OneIn(3))
             {
                 await Task.Delay(1);
@@ -270,7 +270,7 @@ public sealed class LifetimeTests(ITestOutputHelper output)
         Soak.Report(output, "Volumes come and go", $"{attached} volumes, {reads} reads, {refused} refused");
     }
 
-    private static (CachedVolume, MappedFile, PlainMap, PlainDevice) Attach(PageCache cache, Dice dice, int number)
+    private static Attached Attach(PageCache cache, Dice dice, int number)
     {
         // The same blocks in every volume, but other content: a page of another volume is recognised.
         var device = new PlainDevice(Page, 128);
@@ -285,8 +285,10 @@ public sealed class LifetimeTests(ITestOutputHelper output)
         device.Gate = dice.OneIn(2) ? static async () => await Task.Yield() : null;
         var map = new PlainMap(new Extent(0, 40 * Page, 0), new Extent(40 * Page, 24 * Page, 64 * Page));
         var volume = cache.AttachVolume(device);
-        return (volume, volume.OpenFile(map, 64 * Page), map, device);
+        return new Attached(volume, volume.OpenFile(map, 64 * Page), map, device);
     }
+
+    private sealed record Attached(CachedVolume Volume, MappedFile File, PlainMap Map, PlainDevice Device);
 
     private static PageCache MakeCache() => new(new PageCacheOptions { PageSize = Page, ExactFrameCount = 32 });
 

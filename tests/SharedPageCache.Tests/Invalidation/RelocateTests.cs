@@ -51,7 +51,7 @@ public class RelocateTests
         var file = cache.Open(new Extent(0, 4096, 0, ExtentFlags.None, 3));
         file.ReadAll();
         cache.Device.Copy(0, 4096).CopyTo(cache.Device.Bytes[Target..]);
-        cache.Volume.Relocate(new BlockRun(0, 4096), new BlockRun(Target, 4096), toGeneration: 9);
+        cache.Volume.Relocate(new BlockRun(0, 4096), new BlockRun(Target, 4096), fromGeneration: 3, toGeneration: 9);
         cache.Open(new Extent(0, 4096, Target, ExtentFlags.None, 9)).ReadAll();
         Assert.Equal(1, cache.Device.BlocksRead);
         cache.Open(new Extent(0, 4096, Target, ExtentFlags.None, 8)).ReadAll();
