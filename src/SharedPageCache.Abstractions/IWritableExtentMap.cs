@@ -1,25 +1,30 @@
 namespace SharedPageCache;
 
 /// <summary>
-/// A file whose shape the engine can change: the hooks of the same name as the operations of <c>MappedFile</c>.
+/// A file whose shape the engine can change: the hooks of the same name as the operations of <c>MappedFile</c>. A file of
+/// a volume with an <see cref="IPlacementEngine"/> is writable if its map implements this interface.
 /// </summary>
 /// <remarks>
 /// <para>
 /// Every change of a file's truth enters through <c>MappedFile</c>, which calls the hook synchronously inside the file's
 /// gate and the volume's binding lock, together with the change of the page tree. Hooks work in memory, do no I/O and do
-/// not call the cache; they advance <see cref="IExtentMap.Sequence"/>. If one throws nothing has changed.
+/// not call the cache except <c>CachedVolume.Discard</c>; they advance <see cref="IExtentMap.Sequence"/>. If one throws
+/// nothing has changed, and the exception reaches the caller. What they did becomes durable with the next
+/// <see cref="IPlacementEngine.PersistAsync"/>.
 /// </para>
-/// <para>The cache's write side calls them; the read side does not.</para>
 /// </remarks>
 public interface IWritableExtentMap : ICloneableExtentMap
 {
-    /// <summary>Changes the file's length. Bytes past a shorter length are gone; bytes before a longer one read zero.</summary>
+    /// <summary>
+    /// Changes the file's length. Blocks wholly past a shorter length are released; a longer file reads zero from the old
+    /// length on. Of the block that the old length lies in, the cache itself sees to that: it writes the zeros.
+    /// </summary>
     /// <param name="newLength">The new length in bytes.</param>
     void SetLength(long newLength);
 
     /// <summary>Makes a range a hole: it reads zero and its blocks may be freed.</summary>
     /// <param name="offset">First byte, a multiple of the device's block size.</param>
-    /// <param name="length">Length in bytes, a multiple of the device's block size.</param>
+    /// <param name="length">Length in bytes, a multiple of the device's block size; the range may end behind the file.</param>
     void PunchHole(long offset, long length);
 
     /// <summary>Shares a range of another file of the same volume (or of this one) into this file.</summary>
@@ -33,8 +38,8 @@ public interface IWritableExtentMap : ICloneableExtentMap
     void Delete();
 
     /// <summary>
-    /// Told, outside every lock, before pages that are shared on disk are copied for a write: the engine may allocate,
-    /// veto by throwing, or take note. Called again if more became shared meanwhile.
+    /// Told, outside every lock, before pages that are shared (with a clone, or on disk by the extent's flag) are copied
+    /// for a write: the engine may allocate, veto by throwing, or take note. Called again if more became shared meanwhile.
     /// </summary>
     /// <param name="offset">First byte of the range that will stop being shared.</param>
     /// <param name="length">Length in bytes.</param>
