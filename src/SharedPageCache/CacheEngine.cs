@@ -2,6 +2,7 @@ using SharedPageCache.Diagnostics;
 using SharedPageCache.Eviction;
 using SharedPageCache.Faults;
 using SharedPageCache.Mappings;
+using SharedPageCache.Writeback;
 
 namespace SharedPageCache;
 
@@ -17,16 +18,28 @@ internal sealed class CacheEngine
         {
             EvictionPolicy.Clock => static (table, capacity) => new ClockPolicy(table, capacity),
             _ => static (table, capacity) => new S3FifoPolicy(table, capacity),
-        }, options.FirstGeneration);
+        }, options.TimeProvider, options.FirstGeneration);
         Faults = new PageFaults(Rooms, options.MaxReadAheadPages);
         Reads = new PageReads(Rooms, Faults);
         Leases = new PageLeases(Rooms, Faults);
         Invalidation = new BlockInvalidation(Rooms);
         Query = new ReverseQuery(Rooms);
+        var sink = new FrameSink(Rooms, Invalidation);
+        Provisional = new ProvisionalFrames(Rooms.Frames, Rooms.Rmap, Rooms.Families, sink);
+        _writeback = new WritebackServices(
+            Rooms.Frames, Rooms.Arena, Rooms.Table, Provisional, new DeviceWriter(Rooms.Writeback, Rooms.PageSize), sink,
+            Rooms.Writeback, Rooms.PageShift);
+        _limits = new WritebackLimits(plan.DirtyStart, plan.DirtyLimit, options.DirtyAge);
+        Writes = new PageWrites(Rooms, Faults, Provisional, _limits.MostAtomic(plan.FrameCount, plan.PageSize));
+        Shapes = new FileShapes(Rooms, Writes, Provisional);
+        Writes.Grow = Shapes.GrowAsync;
         Verifier = new Verifier(
             Rooms.Frames, Rooms.Table, Rooms.Rmap, Rooms.Families, Rooms.Volumes, Rooms.Ledger, Rooms.TouchedFrames,
             Rooms.PageShift, () => Rooms.Pool.FreeCount + Rooms.Pool.WithheldCount + plan.Reserve, () => Rooms.Activity);
     }
+
+    private readonly WritebackServices _writeback;
+    private readonly WritebackLimits _limits;
 
     public Rooms Rooms { get; }
 
@@ -36,11 +49,74 @@ internal sealed class CacheEngine
 
     public PageLeases Leases { get; }
 
+    public PageWrites Writes { get; }
+
+    public FileShapes Shapes { get; }
+
+    public ProvisionalFrames Provisional { get; }
+
     public BlockInvalidation Invalidation { get; }
 
     public ReverseQuery Query { get; }
 
     public Verifier Verifier { get; }
+
+    /// <summary>Gives a volume that can be written its write-back.</summary>
+    public void AddWriter(VolumeMap volume)
+    {
+        if (volume.Placement is not null)
+        {
+            volume.Writer = new VolumeWriter(volume, _writeback, _limits, Rooms.Time);
+        }
+    }
+
+    /// <summary>Makes a range of a file durable, and whatever its engine owes.</summary>
+    /// <exception cref="CacheWritebackException">It could not be made durable, or a failure in the background is told.</exception>
+    public static async ValueTask FlushAsync(FileMapping file, long firstPage, long lastPage, CancellationToken cancellationToken)
+    {
+        if (file.Volume.Writer is not VolumeWriter writer)
+        {
+            return;
+        }
+
+        var failures = await writer.FlushAsync(
+            () =>
+            {
+                var found = new List<(long Page, PageReference Reference)>();
+                file.CollectProvisionals(firstPage, lastPage, found);
+                return found.ConvertAll(static dirty => dirty.Reference.Frame);
+            },
+            cancellationToken).ConfigureAwait(false);
+        var untold = file.WritingIfAny?.TakeUntold();
+        if (failures.Count > 0)
+        {
+            throw failures[0].Error;
+        }
+
+        if (untold is not null)
+        {
+            throw new CacheWritebackException(
+                untold.File, untold.FileName, untold.Offset, untold.Length, untold.Step,
+                $"a write-back in the background failed; the pages are durable by now. {untold.Message}", untold);
+        }
+    }
+
+    /// <summary>Makes everything of a volume durable.</summary>
+    /// <exception cref="CacheWritebackException">Something could not be made durable.</exception>
+    public static async ValueTask FlushAsync(VolumeMap volume, CancellationToken cancellationToken)
+    {
+        if (volume.Writer is not VolumeWriter writer)
+        {
+            return;
+        }
+
+        var failures = await writer
+            .FlushAsync(() => volume.Dirty.All().ConvertAll(static entry => entry.Key), cancellationToken).ConfigureAwait(false);
+        if (failures.Count > 0)
+        {
+            throw failures[0].Error;
+        }
+    }
 
     /// <exception cref="CacheCapacityException">Frames have given up all that they may for metadata.</exception>
     public void ThrowIfMetadataFull()
@@ -120,6 +196,12 @@ internal sealed class CacheEngine
             LeasedFrames = Rooms.Quota.Charged,
             LeaseLimit = Rooms.Quota.Limit,
             LeakedLeases = counters.LeakedLeases.Sum,
+            DirtyBytes = Rooms.Volumes.All().Sum(static volume => (long)volume.Dirty.Count) * plan.PageSize,
+            PagesWritten = Rooms.Writeback.PagesWritten.Sum,
+            DeviceWrites = Rooms.Writeback.DeviceWrites.Sum,
+            RunsPublished = Rooms.Writeback.RunsPublished.Sum,
+            WritebackFailures = Rooms.Writeback.PagesFailed.Sum,
+            PagesCopied = Rooms.Writeback.PagesCopied.Sum,
             OpenFiles = Rooms.Volumes.All().Sum(static volume => (long)volume.OpenFiles),
             Leaves = Rooms.Ledger.Leaves,
         };

@@ -10,9 +10,9 @@ namespace SharedPageCache;
 /// still open are of no more use.
 /// </remarks>
 [DebuggerDisplay("{Name,nq}, {OpenFiles} open files")]
-public sealed class CachedVolume : IDisposable
+public sealed class CachedVolume : IDisposable, IAsyncDisposable
 {
-    private const long LongestFile = 1L << 56;
+    internal const long LongestFile = 1L << 56;
 
     private readonly CacheEngine _engine;
     private readonly VolumeMap _map;
@@ -65,11 +65,13 @@ public sealed class CachedVolume : IDisposable
     /// </summary>
     /// <param name="run">The blocks, as bytes of the device.</param>
     /// <exception cref="ArgumentException">The run is negative, empty, unaligned or overflows.</exception>
+    /// <exception cref="InvalidOperationException">A write-back that is under way was given blocks of the run.</exception>
     /// <exception cref="ObjectDisposedException">The volume is detached.</exception>
     public void Discard(BlockRun run)
     {
         Check(run, nameof(run));
         ThrowIfDetached();
+        ThrowIfPlaced(run);
         _engine.Invalidation.Discard(_map, run);
     }
 
@@ -99,6 +101,8 @@ public sealed class CachedVolume : IDisposable
         }
 
         ThrowIfDetached();
+        ThrowIfPlaced(from);
+        ThrowIfPlaced(to);
         _engine.Invalidation.Relocate(_map, from, to, fromGeneration, toGeneration);
     }
 
@@ -122,9 +126,31 @@ public sealed class CachedVolume : IDisposable
             answer.File.Id, answer.File.Name, answer.File.Extents, answer.Offset, answer.Blocks, answer.IsResident));
     }
 
+    /// <summary>Makes everything durable that was written to files of the volume before the call.</summary>
+    /// <param name="cancellationToken">Cancels the wait; pages under way are written to the end.</param>
+    /// <exception cref="CacheWritebackException">Something could not be made durable; it stays dirty.</exception>
+    /// <exception cref="ObjectDisposedException">The volume is detached.</exception>
+    public ValueTask FlushAsync(CancellationToken cancellationToken = default)
+    {
+        ThrowIfDetached();
+        return CacheEngine.FlushAsync(_map, cancellationToken);
+    }
+
+    /// <summary>Writes back what is dirty, then detaches the volume.</summary>
+    /// <exception cref="CacheWritebackException">Something could not be made durable; the volume stays attached.</exception>
+    public async ValueTask DisposeAsync()
+    {
+        if (!_map.IsDetached)
+        {
+            await CacheEngine.FlushAsync(_map, CancellationToken.None).ConfigureAwait(false);
+        }
+
+        Dispose();
+    }
+
     /// <summary>
     /// Detaches the volume and drops what is cached of it. Files that are still open are of no more use; leases stay
-    /// readable. The device is not disposed.
+    /// readable. The device is not disposed. What is dirty is lost; <see cref="DisposeAsync"/> writes it back first.
     /// </summary>
     public void Dispose()
     {
@@ -151,6 +177,15 @@ public sealed class CachedVolume : IDisposable
             throw new ArgumentException(
                 $"The run at {run.Offset} of {run.Length} bytes must not be negative or empty, must not overflow, and must be aligned to the block size {_map.BlockSize}.",
                 name);
+        }
+    }
+
+    private void ThrowIfPlaced(BlockRun run)
+    {
+        if (_map.Placed.Overlaps(run))
+        {
+            throw new InvalidOperationException(
+                $"The blocks {run} were placed for a write-back that is under way: they are the cache's until they are published or abandoned.");
         }
     }
 

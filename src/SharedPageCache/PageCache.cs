@@ -52,7 +52,10 @@ public sealed class PageCache : IDisposable, IAsyncDisposable
     /// <param name="options">Identity and name; default a fresh identity.</param>
     /// <returns>The volume, which the caller disposes.</returns>
     /// <exception cref="ArgumentNullException">No device.</exception>
-    /// <exception cref="ArgumentException">The volume's id is attached already, or the device's block size is not a power of two from 512 to 65,536.</exception>
+    /// <exception cref="ArgumentException">
+    /// The volume's id is attached already, the device's block size is not a power of two from 512 to 65,536, or it is
+    /// larger than the page size and the volume has a write-back port.
+    /// </exception>
     /// <exception cref="CacheCapacityException">Too many volumes are attached.</exception>
     /// <exception cref="ObjectDisposedException">The cache is disposed.</exception>
     public CachedVolume AttachVolume(IBlockDevice device, VolumeOptions? options = null)
@@ -68,11 +71,43 @@ public sealed class PageCache : IDisposable, IAsyncDisposable
         }
 
         options ??= new VolumeOptions();
+        if (options.Placement is not null && block > _options.PageSize)
+        {
+            throw new ArgumentException(
+                $"A volume that is written needs blocks no larger than a page: {block} > {_options.PageSize}.", nameof(device));
+        }
+
         var (id, name) = (options.Id, options.Name ?? options.Id.ToString());
         var rooms = _engine.Rooms;
         var map = rooms.Volumes.Add(
-            id, number => new VolumeMap(number, id, name, device, rooms.PageShift, rooms.Families, rooms.Ledger));
+            id, number => new VolumeMap(
+                number, id, name, device, rooms.PageShift, rooms.Families, rooms.Ledger, options.Placement, options.Seal));
+        _engine.AddWriter(map);
         return new CachedVolume(_engine, map);
+    }
+
+    /// <summary>Makes everything durable that was written to any volume before the call.</summary>
+    /// <param name="cancellationToken">Cancels the wait; pages under way are written to the end.</param>
+    /// <exception cref="CacheWritebackException">Something could not be made durable; all volumes were tried.</exception>
+    public async ValueTask FlushAsync(CancellationToken cancellationToken = default)
+    {
+        CacheWritebackException? first = null;
+        foreach (var volume in _engine.Rooms.Volumes.All())
+        {
+            try
+            {
+                await CacheEngine.FlushAsync(volume, cancellationToken).ConfigureAwait(false);
+            }
+            catch (CacheWritebackException error)
+            {
+                first ??= error;
+            }
+        }
+
+        if (first is not null)
+        {
+            throw first;
+        }
     }
 
     /// <summary>The cache's figures at this moment. Constant time.</summary>
@@ -108,7 +143,8 @@ public sealed class PageCache : IDisposable, IAsyncDisposable
     }
 
     /// <summary>
-    /// Disposes the cache: files and volumes are of no more use, memory that no lease holds returns to the system.
+    /// Disposes the cache: files and volumes are of no more use, memory that no lease holds returns to the system. What is
+    /// dirty is lost; <see cref="DisposeAsync"/> writes it back first.
     /// </summary>
     public void Dispose()
     {
@@ -127,10 +163,18 @@ public sealed class PageCache : IDisposable, IAsyncDisposable
         rooms.Pool.Close();
     }
 
-    /// <summary>Disposes the cache. Reading has nothing to write back, so this completes at once.</summary>
-    public ValueTask DisposeAsync()
+    /// <summary>Writes back what is dirty, then disposes the cache.</summary>
+    /// <exception cref="CacheWritebackException">
+    /// Something could not be made durable. The cache is not disposed: <see cref="DisposeAsync"/> may be called again, and
+    /// <see cref="Dispose"/> gives up what is dirty.
+    /// </exception>
+    public async ValueTask DisposeAsync()
     {
+        if (Atomic.LoadAcquire(ref _disposed) == 0)
+        {
+            await FlushAsync().ConfigureAwait(false);
+        }
+
         Dispose();
-        return ValueTask.CompletedTask;
     }
 }

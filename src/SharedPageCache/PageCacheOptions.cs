@@ -43,6 +43,15 @@ public sealed class PageCacheOptions
     /// </summary>
     public int MaxReadAheadPages { get; set; } = 32;
 
+    /// <summary>
+    /// How long written pages stay in memory before the background writer takes them, unless there are many. Default 30
+    /// seconds; 10 milliseconds to a day.
+    /// </summary>
+    public TimeSpan DirtyAge { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The clock by which dirty pages age. Default the system's.</summary>
+    public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
+
     /// <summary>An exact number of frames instead of a capacity, for tests and replays.</summary>
     internal int? ExactFrameCount { get; set; }
 
@@ -71,6 +80,13 @@ public sealed class PageCacheOptions
         {
             throw new ArgumentOutOfRangeException(
                 nameof(MaxReadAheadPages), MaxReadAheadPages, "MaxReadAheadPages must be 0 (off) to 1024.");
+        }
+
+        ArgumentNullException.ThrowIfNull(TimeProvider);
+        if (DirtyAge < TimeSpan.FromMilliseconds(10) || DirtyAge > TimeSpan.FromDays(1))
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(DirtyAge), DirtyAge, "DirtyAge must be 10 milliseconds to a day.");
         }
 
         if (ExactFrameCount is null)

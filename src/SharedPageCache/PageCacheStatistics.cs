@@ -45,6 +45,24 @@ public readonly record struct PageCacheStatistics
     /// <summary>Faults that waited for somebody else's load instead of reading the device again.</summary>
     public long LoadsCoalesced { get; init; }
 
+    /// <summary>Bytes that were written and are not on a device yet.</summary>
+    public long DirtyBytes { get; init; }
+
+    /// <summary>Pages written to devices, each time it was written.</summary>
+    public long PagesWritten { get; init; }
+
+    /// <summary>Write calls of devices.</summary>
+    public long DeviceWrites { get; init; }
+
+    /// <summary>Runs that engines were asked to publish, and did.</summary>
+    public long RunsPublished { get; init; }
+
+    /// <summary>Pages whose write-back failed; each attempt counts.</summary>
+    public long WritebackFailures { get; init; }
+
+    /// <summary>Pages whose content was copied for a write, because somebody else still shows, leases or writes the old one.</summary>
+    public long PagesCopied { get; init; }
+
     /// <summary>Loads that failed.</summary>
     public long LoadFailures { get; init; }
 

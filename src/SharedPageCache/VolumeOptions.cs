@@ -14,4 +14,13 @@ public sealed class VolumeOptions
 
     /// <summary>The volume's name in messages and dumps; default its id.</summary>
     public string? Name { get; set; }
+
+    /// <summary>
+    /// Where written pages go: the engine's write-back port. Default none: the volume is only read. Files are writable if
+    /// their map implements <see cref="IWritableExtentMap"/> too.
+    /// </summary>
+    public IPlacementEngine? Placement { get; set; }
+
+    /// <summary>Checksums of pages: verified after each read, sealed before each write. Default none.</summary>
+    public IPageSeal? Seal { get; set; }
 }

@@ -67,6 +67,10 @@ internal sealed class Verifier(
                 return $"frame {frame} ({state}) holds {identity}, but the physical table finds {found}";
             case FramePhase.Clean when !identity.IsSome && !volumes.All().Any(volume => volume.Composites.Contains(frame)):
                 return $"frame {frame} ({state}) has no block and is no listed composite";
+            case FramePhase.Dirty or FramePhase.Writeback when identity.IsSome:
+                return $"frame {frame} ({state}) is dirty and has the identity {identity}";
+            case FramePhase.Dirty or FramePhase.Writeback when !IsListedAsDirty(frame, state.Generation):
+                return $"frame {frame} ({state}) is dirty, and no volume knows it";
             case FramePhase.Free when identity.IsSome:
                 return $"free frame {frame} still has the identity {identity}";
             case FramePhase.Free when rmap.Count(frame) != 0:
@@ -75,6 +79,9 @@ internal sealed class Verifier(
                 return null;
         }
     }
+
+    private bool IsListedAsDirty(int frame, int generation) => volumes.All().Any(
+        volume => volume.Dirty.TryGet(frame, out var entry) && entry.Generation == generation);
 
     private void CheckTrees(List<string> violations)
     {
@@ -100,12 +107,19 @@ internal sealed class Verifier(
         }
 
         var state = frames[reference.Frame].State.Load();
+        var isDirty = state.Phase is FramePhase.Dirty or FramePhase.Writeback;
+        var isFault = leaf.IsProvisional(slot) ? state.Generation != reference.Generation || !isDirty : state.Generation == reference.Generation && isDirty;
+        if (isFault && IsReached(leaf))
+        {
+            return $"slot {slot} of {leaf} shows {reference} as {(leaf.IsProvisional(slot) ? "dirty" : "clean")}, but the frame is {state}";
+        }
+
         if (state.Generation != reference.Generation)
         {
             return null;
         }
 
-        if (!state.IsReadable && state.Phase != FramePhase.Claimed)
+        if (!state.IsReadable && state.Phase != FramePhase.Claimed && !state.IsExclusive)
         {
             return $"slot {slot} of {leaf} shows {reference}, which is {state}";
         }
@@ -118,7 +132,7 @@ internal sealed class Verifier(
         var identity = frames.IdentityOf(reference.Frame);
         var volume = identity.IsSome ? volumes.Find(identity.Volume) : null;
         var source = ResolveByRuns(leaf, slot);
-        if (volume is not null && source is { } block && block.Block != identity.Block
+        if (volume is not null && !isDirty && source is { } block && block.Block != identity.Block
             && !volume.Clock.HasChangedSince(leaf.Age, block.Block))
         {
             return $"slot {slot} of {leaf} shows {reference} with {identity}, but its runs say block {block.Block}";
@@ -126,6 +140,12 @@ internal sealed class Verifier(
 
         return null;
     }
+
+    /// <summary>
+    /// Whether a file shows the leaf. One that nobody shows is garbage: what was written back since does not concern it.
+    /// </summary>
+    private static bool IsReached(Leaf leaf) => leaf.Family.Adopters().Any(
+        adopter => adopter.Files.Members().Any(file => file.Reaches(adopter.Window, leaf)));
 
     private PageSource? ResolveByRuns(Leaf leaf, int slot)
     {
@@ -169,6 +189,13 @@ internal sealed class Verifier(
         if (phases[(int)FramePhase.Free] != idle)
         {
             return $"{phases[(int)FramePhase.Free]} frames are free, but {idle} are listed, withheld or in reserve";
+        }
+
+        var dirty = phases[(int)FramePhase.Dirty] + phases[(int)FramePhase.Writeback];
+        var known = volumes.All().Sum(static volume => volume.Dirty.Count);
+        if (dirty != known)
+        {
+            return $"{dirty} frames are dirty, but volumes know {known}";
         }
 
         var listed = table.ForEach(static _ => { });

@@ -1,3 +1,4 @@
+using SharedPageCache.Concurrency;
 using SharedPageCache.Frames;
 using SharedPageCache.Mappings;
 
@@ -27,6 +28,17 @@ internal sealed class BlockInvalidation(Rooms rooms)
     {
         var (first, last) = BlocksOf(run);
         volume.Clock.Advance(first, last);
+        ForEachFrame(volume, first, last, Drop);
+        DropComposites(volume, run);
+    }
+
+    /// <summary>
+    /// Drops what is cached of a run that a write-back is going to write. The run is listed as placed, which is what loads
+    /// look at after they have become findable; the clock stands still, for no file's extents have changed.
+    /// </summary>
+    public void DropCached(VolumeMap volume, BlockRun run)
+    {
+        var (first, last) = BlocksOf(run);
         ForEachFrame(volume, first, last, Drop);
         DropComposites(volume, run);
     }
@@ -63,6 +75,34 @@ internal sealed class BlockInvalidation(Rooms rooms)
         volume.Clock.Advance(0, BlockIdentity.MaxBlock);
         ForEachFrame(volume, 0, BlockIdentity.MaxBlock, Drop);
         Drop(volume.Composites.All());
+        DropDirty(volume);
+    }
+
+    /// <summary>
+    /// What is dirty goes too. An image that is being written is left to its write-back, which finds the volume detached
+    /// when it takes the binding lock, and publishes nothing.
+    /// </summary>
+    private void DropDirty(VolumeMap volume)
+    {
+        foreach (var (frame, entry) in volume.Dirty.All())
+        {
+            _frames.Pin(frame);
+            Backoff backoff = default;
+            for (var state = _frames[frame].State.Load();
+                 state.Generation == entry.Generation && state.Phase == FramePhase.Dirty;
+                 state = _frames[frame].State.Load())
+            {
+                if (_frames[frame].State.TryOrphan(state))
+                {
+                    volume.Dirty.Remove(frame);
+                    break;
+                }
+
+                backoff.Once();
+            }
+
+            Unpin(frame);
+        }
     }
 
     /// <summary>The blocks of a run, as far as blocks can be cached at all.</summary>

@@ -121,12 +121,13 @@ internal sealed class LoadRunner(Rooms rooms, LoadTable loads, PageInstaller ins
 
         if (load.Pieces is { } pieces)
         {
-            return pieces.Any(piece => !piece.IsOpaque && clock.HasChangedSince(load.Leaf.Age, piece, rooms.PageShift));
+            return pieces.Any(piece => load.File.Volume.Placed.Overlaps(piece.Blocks))
+                || pieces.Any(piece => !piece.IsOpaque && clock.HasChangedSince(load.Leaf.Age, piece, rooms.PageShift));
         }
 
         foreach (var loaded in load.Frames)
         {
-            if (clock.HasChangedSince(load.Leaf.Age, loaded.Identity.Block))
+            if (clock.HasChangedSince(load.Leaf.Age, loaded.Identity.Block) || load.File.Volume.Placed.Contains(loaded.Identity.Block))
             {
                 return true;
             }

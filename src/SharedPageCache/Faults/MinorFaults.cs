@@ -40,6 +40,12 @@ internal sealed class MinorFaults(Rooms rooms, PageInstaller installer, LoadTabl
     /// <summary>Looks for a page in memory.</summary>
     public Result Find(FileMapping file, long page)
     {
+        if (page << rooms.PageShift >= file.Tree.Length)
+        {
+            // Truncated under a read that began before.
+            return new Result(Outcome.Held, PageHold.Zero);
+        }
+
         if (!LeafFinder.TryFind(file, page, out var found))
         {
             return new Result(Outcome.NotInMemory);
@@ -59,6 +65,12 @@ internal sealed class MinorFaults(Rooms rooms, PageInstaller installer, LoadTabl
                 }
 
                 Unpin(reference.Frame);
+                return new Result(Outcome.Busy);
+            }
+
+            if (leaf.IsProvisional(slot))
+            {
+                // A writer is in the middle of a copy, or the page has just moved to another frame.
                 return new Result(Outcome.Busy);
             }
 

@@ -118,6 +118,13 @@ internal sealed class PageFaults
                 continue;
             }
 
+            if (source.Kind == PageSourceKind.Block && file.Volume.Placed.Contains(source.Block))
+            {
+                // A write-back is writing that very block in place, for somebody else: it is bounded by one device write.
+                backoff.Once();
+                continue;
+            }
+
             if (source.Kind == PageSourceKind.Composite && !file.MayLoadThrough(found.Leaf, found.Cookie))
             {
                 file.Leave(Window.Of(page), found.Leaf);
@@ -165,6 +172,13 @@ internal sealed class PageFaults
 
             alone |= load.Error is not null;
         }
+    }
+
+    /// <summary>Asks the engine where a page is, unless that is known.</summary>
+    public async ValueTask FindLeafAsync(FileMapping file, long page, bool blocking, CancellationToken cancellationToken)
+    {
+        await _finder.FindAsync(file, page, blocking, cancellationToken).ConfigureAwait(false);
+        Maintain();
     }
 
     /// <summary>Starts loads for a range and waits until they have ended; errors are left to who reads the pages.</summary>

@@ -65,9 +65,9 @@ internal sealed class PageInstaller(FrameTable frames, ReverseMap rmap, FrameBit
             return;
         }
 
-        if (!IsCurrent(reference) || (known.IsResident && IsCurrent(known)))
+        if (!IsCurrent(reference) || leaf.IsProvisional(slot) || (known.IsResident && IsCurrent(known)))
         {
-            // Discarded meanwhile, or another copy of a composite page came first.
+            // Discarded or written meanwhile, or another copy of a composite page came first.
             return;
         }
 

@@ -5,14 +5,16 @@ using SharedPageCache.Mappings;
 using SharedPageCache.Memory;
 using SharedPageCache.Physical;
 using SharedPageCache.Rmap;
+using SharedPageCache.Writeback;
 
 namespace SharedPageCache.Faults;
 
 /// <summary>The rooms below, wired once for one cache: what a fault works with.</summary>
 internal sealed class Rooms
 {
-    public Rooms(MemoryPlan plan, bool hugePages, Func<FrameTable, int, IEvictionPolicy> makePolicy, int firstGeneration = 1)
+    public Rooms(MemoryPlan plan, bool hugePages, Func<FrameTable, int, IEvictionPolicy> makePolicy, TimeProvider time, int firstGeneration = 1)
     {
+        Time = time;
         Plan = plan;
         PageShift = System.Numerics.BitOperations.Log2((uint)plan.PageSize);
         Arena = new Arena(plan.FrameCount, plan.PageSize, hugePages);
@@ -77,10 +79,15 @@ internal sealed class Rooms
 
     public FaultCounters Counters { get; } = new();
 
+    public WritebackCounters Writeback { get; } = new();
+
+    /// <summary>The clock by which dirty pages age.</summary>
+    public TimeProvider Time { get; }
+
     /// <summary>A number that moves whenever a page comes or goes.</summary>
     public long Activity =>
         Counters.MajorFaults.Sum + Counters.MinorFaults.Sum + Counters.DevicePagesRead.Sum + Counters.PagesReadAhead.Sum
-        + Counters.PagesDiscarded.Sum + Counters.LoadFailures.Sum + Reclaimer.Evictions;
+        + Counters.PagesDiscarded.Sum + Counters.LoadFailures.Sum + Reclaimer.Evictions + Writeback.Activity.Sum;
 
     /// <summary>Memory of the frame headers and of all tables that are sized with the frames, in bytes.</summary>
     public long FixedMetadataBytes =>

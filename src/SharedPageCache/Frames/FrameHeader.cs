@@ -12,7 +12,8 @@ namespace SharedPageCache.Frames;
 ///     12    1 Use       hits, until saturated (racy by design)  the policy
 ///     13    1 Queue     the policy, under its lock              the policy
 ///     14    2 Domain    the owner of a free frame               the owner of a free frame
-///     16    8 Identity  the owner of a loading frame            who found the frame in the physical table
+///     16    8 Identity  the owner of a loading frame; negative: who found the frame in the physical table; the write
+///                       the stamp of a provisional frame        side
 ///     24    8 Next      the physical table                      the physical table
 ///     32    8 Record    the rmap                                the rmap
 ///     40    4 Previous  the policy, under its lock; free list   the same

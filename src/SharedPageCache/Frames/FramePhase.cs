@@ -12,10 +12,10 @@ internal enum FramePhase
     /// <summary>Holds what the device holds (or what its composite was made of); may be shown, pinned, evicted.</summary>
     Clean = 2,
 
-    /// <summary>Holds newer content than the device. The write side enters this phase; the read side never does.</summary>
+    /// <summary>Holds newer content than the device, and has no block. Never evicted.</summary>
     Dirty = 3,
 
-    /// <summary>Dirty and frozen: its image is being written.</summary>
+    /// <summary>Dirty and frozen: its image is being written; a write copies.</summary>
     Writeback = 4,
 
     /// <summary>Taken by an evictor that is retiring it; still readable by those who copy optimistically.</summary>

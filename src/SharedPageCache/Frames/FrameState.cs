@@ -22,10 +22,17 @@ namespace SharedPageCache.Frames;
 ///    │                                                 │
 ///    └──────────────────────────────── TryFree ────── Claimed
 ///   Free ── generations used up ──▶ Retired ── sweep found no reference ──▶ Free
+///
+///            PublishDirty            TryFreeze             TrySettle
+///   Free ─────────────────▶ Dirty ─────────────▶ Writeback ──────────▶ Clean
+///                            │ ▲ ▲                  │ │
+///        TryBeginWrite: X ───┘ │ └──── Thaw ────────┘ │  (the write failed)
+///        EndWrite: sequence+1 ─┘                      │
+///   Detached ◀── TryOrphan ── Dirty, Writeback ───────┘  (no file shows it any more)
 /// </code>
 /// <para>
 /// <b>Generation</b> names one tenancy of the frame. Every step that ends a tenancy (TryFree from Claimed, TryFail,
-/// TryDetach, Disown) advances it in the same compare-and-swap, so a page reference that carries the old number is never
+/// TryDetach, TryOrphan, Disown) advances it in the same compare-and-swap, so a page reference that carries the old number is never
 /// believed again. It starts at 1 and never wraps: a frame that reaches the last generation is retired.
 /// </para>
 /// <para>
@@ -34,8 +41,10 @@ namespace SharedPageCache.Frames;
 /// one page inside one copy.
 /// </para>
 /// <para>
-/// <b>X</b>, the exclusive bit, says that bytes are being changed in place. Readers and pins respect it; only the write
-/// side sets it.
+/// <b>X</b>, the exclusive bit, says that bytes are being changed in place: set by one writer, in phase dirty only. Readers
+/// and pins respect it, and no other verb moves the word while it is set, so whoever set it clears it by a plain
+/// compare-and-swap that cannot fail. Setting it is a full fence and is followed by a look at the pins, as with a claim:
+/// either the writer sees the pin and copies instead, or the pinner sees X and looks again.
 /// </para>
 /// <para>
 /// Why each atomic suffices. All transitions are compare-and-swap on one word: of two that compete exactly one wins and
@@ -169,6 +178,63 @@ internal struct FrameState
             }
         }
     }
+
+    /// <summary>Free -> Dirty, by the owner of the free frame who has filled it. The release that makes the bytes visible.</summary>
+    public void PublishDirty()
+    {
+        var word = Load();
+        Require(word, FramePhase.Free);
+        var next = word.Word & GenerationMask | (word.Word + SequenceUnit & SequenceMask) | (long)FramePhase.Dirty;
+        Atomic.StoreRelease(ref _word, next);
+    }
+
+    /// <summary>Sets X on a dirty frame. The caller must look at the pins next and give X back if there are any.</summary>
+    public bool TryBeginWrite(int generation)
+    {
+        while (true)
+        {
+            var word = Load();
+            if (word.Phase != FramePhase.Dirty || word.Generation != generation || word.IsExclusive)
+            {
+                return false;
+            }
+
+            if (Atomic.CompareExchange(ref _word, word.Word | ExclusiveBit, word.Word) == word.Word)
+            {
+                return true;
+            }
+        }
+    }
+
+    /// <summary>Clears X; with a new sequence if bytes were changed. Publishes them.</summary>
+    public void EndWrite(bool changed)
+    {
+        var word = Load();
+        if (word.Phase != FramePhase.Dirty || !word.IsExclusive)
+        {
+            throw new InvalidOperationException($"Broken invariant: a frame is {word} where an exclusive dirty one was expected.");
+        }
+
+        var sequence = word.Word + (changed ? SequenceUnit : 0) & SequenceMask;
+        Atomic.StoreRelease(ref _word, word.Word & ~(SequenceMask | ExclusiveBit) | sequence);
+    }
+
+    /// <summary>Dirty -> Writeback: from now on a write copies. False while a writer is inside.</summary>
+    public bool TryFreeze(int generation) =>
+        TryMove(generation, FramePhase.Dirty, FramePhase.Writeback, sequence: 0, newGeneration: false);
+
+    /// <summary>Writeback -> Dirty: the image did not become durable.</summary>
+    public bool Thaw(int generation) =>
+        TryMove(generation, FramePhase.Writeback, FramePhase.Dirty, sequence: 0, newGeneration: false);
+
+    /// <summary>Writeback -> Clean: the image is on the device, and bound to all who show it.</summary>
+    public bool TrySettle(int generation) =>
+        TryMove(generation, FramePhase.Writeback, FramePhase.Clean, sequence: 0, newGeneration: false);
+
+    /// <summary>Dirty or Writeback -> Detached with a new generation: nobody shows it any more.</summary>
+    public bool TryOrphan(Snapshot seen) =>
+        seen.Phase is FramePhase.Dirty or FramePhase.Writeback
+        && TryMove(seen.Generation, seen.Phase, FramePhase.Detached, sequence: 0, newGeneration: true);
 
     /// <summary>
     /// Detached -> Free. Many may try (each who saw the last pin go); one wins. The caller has looked at the pins after it

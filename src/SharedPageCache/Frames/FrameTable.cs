@@ -47,8 +47,13 @@ internal sealed class FrameTable
     public BlockIdentity IdentityOf(int frame)
     {
         var packed = Atomic.LoadAcquire(ref _headers[frame].Identity);
+        if (packed <= 0)
+        {
+            return default;
+        }
+
         var generations = Atomic.LoadAcquire(ref _engineGenerations);
-        return new BlockIdentity(packed, packed == 0 || generations is null ? 0 : generations[frame]);
+        return new BlockIdentity(packed, generations is null ? 0 : generations[frame]);
     }
 
     /// <summary>Only the owner of a frame that is in no table sets its identity.</summary>
@@ -67,6 +72,15 @@ internal sealed class FrameTable
 
         Atomic.StoreRelease(ref _headers[frame].Identity, identity.Packed);
     }
+
+    /// <summary>
+    /// The stamp of the file that alone shows a provisional frame, 0 if there is none: dirty content has no block, so the
+    /// word is free for it. Stable while the frame is provisional, but for being set to 0.
+    /// </summary>
+    public long StampOf(int frame) => Math.Max(0, -Atomic.LoadAcquire(ref _headers[frame].Identity));
+
+    /// <summary>Only the owner of a frame that is in no table, or who holds the volume's binding lock, sets its stamp.</summary>
+    public void SetStamp(int frame, long stamp) => Atomic.StoreRelease(ref _headers[frame].Identity, -stamp);
 
     /// <summary>
     /// Takes a pin without asking: the caller checks the state afterwards and unpins if it does not suit. The increment

@@ -70,30 +70,10 @@ internal static class ExtentReader
             var from = Math.Max(extent.FileOffset, offset);
             var to = Math.Min(extent.FileEnd, end);
             var physical = extent.IsOpaque ? -1 : extent.PhysicalOffset + (from - extent.FileOffset);
-            Append(runs, new WindowRun((int)(from - offset), (int)(to - from), physical, extent.Flags, extent.Generation));
+            runs.Add(new WindowRun((int)(from - offset), (int)(to - from), physical, extent.Flags, extent.Generation));
         }
 
-        return WindowRuns.Encode([.. runs], Math.Min(volume.BlockSize, volume.PageSize));
-    }
-
-    /// <summary>Neighbours that continue each other become one run, so that equal truths have equal codes.</summary>
-    private static void Append(List<WindowRun> runs, WindowRun run)
-    {
-        if (runs.Count > 0)
-        {
-            var last = runs[^1];
-            var continues = last.End == run.Start
-                && last.Flags == run.Flags
-                && last.Generation == run.Generation
-                && (last.IsOpaque || last.Physical + last.Length == run.Physical);
-            if (continues)
-            {
-                runs[^1] = last with { Length = last.Length + run.Length };
-                return;
-            }
-        }
-
-        runs.Add(run);
+        return WindowRuns.Encode(WindowRuns.Merged(runs), Math.Min(volume.BlockSize, volume.PageSize));
     }
 
     private static string? FaultOf(Extent extent, VolumeMap volume, long covered)

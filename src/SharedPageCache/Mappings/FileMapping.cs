@@ -14,7 +14,9 @@ namespace SharedPageCache.Mappings;
 /// _tree          inside the gate, alone, with release  by anybody, with acquire
 /// _invalidations inside the gate, alone                by faults, before asking and inside the gate or a leaf's lock
 /// _sharedSequence, _invalidatedSequence: inside the gate, alone; read inside the gate
+/// _stamp         inside the gate, alone                inside the gate
 /// _handles       under the volume's files lock         the same
+/// _writing       once, by compare-and-swap             by anybody, with acquire
 /// IndexInFamily  under the clone family's lock         the same
 /// _touches       once, by compare-and-swap             by anybody, with acquire
 /// </code>
@@ -29,6 +31,11 @@ namespace SharedPageCache.Mappings;
 /// a leaf that was asked for under another sequence than the one at which the tree was shared never goes into a shared
 /// node, and a clone made in between does not take over the tree.
 /// </para>
+/// <para>
+/// <b>Writing.</b> The file's stamp says what it alone owns: a node, a leaf or a provisional frame with an equal stamp,
+/// compared inside the gate. Writers are inside together; a clone is inside alone and gives both sides new stamps, so from
+/// then on neither owns what both show. What is not owned is copied, by one thread alone in the gate.
+/// </para>
 /// </remarks>
 internal sealed class FileMapping
 {
@@ -37,8 +44,12 @@ internal sealed class FileMapping
 
     private const long UnknownSequence = long.MinValue;
 
+    private static long s_lastStamp;
+
     private Gate _gate;
     private PageTree? _tree;
+    private FileWriting? _writing;
+    private long _stamp;
     private TouchMap? _touches;
     private long _invalidations;
 
@@ -51,6 +62,7 @@ internal sealed class FileMapping
     /// <summary>Leaves with opaque runs that were made from this file's own answers, with the sequence of the answer.</summary>
     private ConditionalWeakTable<Leaf, object>? _opaqueLeaves;
     private int _handles = 1;
+    private int _deleted;
 
     public FileMapping(
         VolumeMap volume, IExtentMap extents, FileId id, string? name, SecurityDomain domain, PageTree tree, CloneFamily family,
@@ -63,6 +75,7 @@ internal sealed class FileMapping
         Domain = domain;
         Family = family;
         _tree = tree;
+        _stamp = NewStamp();
         _invalidatedSequence = SequenceOrUnknown();
         _sharedSequence = isInLine ? _invalidatedSequence : UnknownSequence;
     }
@@ -80,6 +93,9 @@ internal sealed class FileMapping
     public CloneFamily Family { get; }
 
     public int IndexInFamily { get; set; }
+
+    /// <summary>A number of the file's own, to sort files by.</summary>
+    public long Order { get; } = NewStamp();
 
     /// <summary>The page after the last one that a fault brought in, and how far the next read-ahead reaches.</summary>
     public long ReadAheadNext { get; set; } = -1;
@@ -99,7 +115,37 @@ internal sealed class FileMapping
         get => Atomic.LoadAcquire(ref _touches);
     }
 
-    public bool IsClosed => Atomic.LoadAcquire(ref _handles) == 0;
+    /// <summary>Whether the engine lets the file be written.</summary>
+    public bool IsWritable => Volume.Placement is not null && Extents is IWritableExtentMap;
+
+    /// <summary>What the file alone shows carries this stamp. Inside the gate.</summary>
+    public long Stamp => Atomic.LoadAcquire(ref _stamp);
+
+    /// <summary>Counts the changes of the file's truth other than writes. What was prepared under another count is void.</summary>
+    public long Edition => Atomic.LoadAcquire(ref _invalidations);
+
+    public FileWriting? WritingIfAny => Atomic.LoadAcquire(ref _writing);
+
+    public FileWriting Writing
+    {
+        get
+        {
+            if (Atomic.LoadAcquire(ref _writing) is { } known)
+            {
+                return known;
+            }
+
+            var fresh = new FileWriting();
+            return Atomic.CompareExchange(ref _writing, fresh, null) ?? fresh;
+        }
+    }
+
+    public bool IsClosed => Atomic.LoadAcquire(ref _handles) == 0 || IsDeleted;
+
+    /// <summary>Whether the file was deleted: it is of no more use, whoever has it open.</summary>
+    public bool IsDeleted => Atomic.LoadAcquire(ref _deleted) != 0;
+
+    public void MarkDeleted() => Atomic.Exchange(ref _deleted, 1);
 
     /// <exception cref="ObjectDisposedException">The last handle was closed, or the volume was detached.</exception>
     public void ThrowIfClosed()
@@ -143,6 +189,17 @@ internal sealed class FileMapping
             return false;
         }
     }
+
+    /// <summary>A number that no file has had before.</summary>
+    public static long NewStamp() => Atomic.Add(ref s_lastStamp, 1);
+
+    public void EnterTogether() => _gate.EnterShared();
+
+    public void LeaveTogether() => _gate.ExitShared();
+
+    public void EnterAlone() => _gate.EnterAlone();
+
+    public void LeaveAlone() => _gate.ExitAlone();
 
     public void AddHandle() => Atomic.Increment(ref _handles);
 
@@ -190,6 +247,9 @@ internal sealed class FileMapping
     public Leaf? ExchangeLeaf(long window, Leaf? old, Leaf leaf, Cookie cookie)
     {
         _gate.EnterAlone();
+
+        // No publication of a write-back comes between the look at the sequence and the exchange.
+        Volume.Binding.Enter();
         try
         {
             if (!Holds(cookie) || IsClosed)
@@ -205,13 +265,21 @@ internal sealed class FileMapping
             }
 
             NoteOpaque(leaf, cookie);
-            leaf.Family.Adopt(Family, window);
-            Atomic.StoreRelease(ref _tree, tree.With(window, window, leaf, Volume.Ledger));
             DropTouches(tree, window, window);
+            if (current is { HasProvisionals: true })
+            {
+                var own = Carried(window, current, leaf.Slots.Length, leaf, leaf.Age);
+                Put(window, window, own);
+                return own;
+            }
+
+            leaf.Family.Adopt(Family, window);
+            Put(window, window, leaf);
             return leaf;
         }
         finally
         {
+            Volume.Binding.Exit();
             _gate.ExitAlone();
         }
     }
@@ -236,8 +304,8 @@ internal sealed class FileMapping
             var tree = Tree;
             if (tree.FindLeaf(window) == leaf)
             {
-                Atomic.StoreRelease(ref _tree, tree.With(window, window, leaf: null, Volume.Ledger));
                 DropTouches(tree, window, window);
+                DropWindows(window, window);
             }
         }
         finally
@@ -264,13 +332,272 @@ internal sealed class FileMapping
             // The count first: whoever fills a slot under a leaf's lock after this sees it, or filled before the swap.
             Atomic.Add(ref _invalidations, 1);
             _invalidatedSequence = SequenceOrUnknown();
-            var tree = Tree;
-            Atomic.StoreRelease(ref _tree, tree.With(firstWindow, lastWindow, leaf: null, Volume.Ledger));
-            DropTouches(tree, firstWindow, lastWindow);
+            DropTouches(Tree, firstWindow, lastWindow);
+            DropWindows(firstWindow, lastWindow);
         }
         finally
         {
             _gate.ExitAlone();
+        }
+    }
+
+    /// <summary>
+    /// Whether a leaf of this file, and all nodes on the way to it, are this file's alone. Inside the gate: who is inside
+    /// together with others finds the same until it leaves.
+    /// </summary>
+    public bool Owns(long window, Leaf leaf) =>
+        leaf.Stamp == Stamp && Tree is var tree && tree.FindLeaf(window) == leaf && tree.IsOwnedTo(window, Stamp);
+
+    /// <summary>
+    /// Makes the leaf of a window this file's own, by copying what it does not own of the path. Inside the gate, alone,
+    /// and under the binding lock.
+    /// </summary>
+    /// <returns>The leaf; null if the window has none (any more): ask the engine.</returns>
+    public Leaf? Diverge(long window)
+    {
+        var tree = Tree;
+        var leaf = tree.FindLeaf(window);
+        if (leaf is null || leaf.IsDead || Owns(window, leaf))
+        {
+            return leaf is { IsDead: true } ? null : leaf;
+        }
+
+        DropTouches(tree, window, window);
+        leaf.Lock.Enter();
+        var copy = leaf.IsDead ? null
+            : leaf.Stamp == Stamp ? leaf
+            : leaf.CopyFor(Stamp, leaf.Slots.Length, newer: null, leaf.Age, Volume.PageShift, Volume.Ledger);
+        leaf.Lock.Exit();
+        if (copy is not null)
+        {
+            copy.Family.Adopt(Family, window);
+            Put(window, window, copy);
+        }
+
+        return copy;
+    }
+
+    /// <summary>
+    /// Runs an engine's hook that changes this file's truth, and counts the change. Inside the gate, alone, and under the
+    /// binding lock; the caller changes the tree in the same hold. If the hook throws nothing has changed.
+    /// </summary>
+    public void RunHook(Action<IWritableExtentMap> hook)
+    {
+        var before = SequenceOrUnknown();
+        hook((IWritableExtentMap)Extents);
+        Volume.OwePersist();
+        Atomic.Add(ref _invalidations, 1);
+        NoteOwnChange(before);
+    }
+
+    /// <summary>
+    /// The file's truth has changed through the cache, and its tree with it: what was in line with it before is so still.
+    /// Under the binding lock.
+    /// </summary>
+    /// <param name="before">The sequence before the change.</param>
+    public void NoteOwnChange(long before)
+    {
+        var after = SequenceOrUnknown();
+        if (before == UnknownSequence || after == UnknownSequence)
+        {
+            return;
+        }
+
+        _sharedSequence = _sharedSequence == before ? after : _sharedSequence;
+        _invalidatedSequence = _invalidatedSequence == before ? after : _invalidatedSequence;
+    }
+
+    public long SequenceOrUnknown()
+    {
+        try
+        {
+            return Extents.Sequence;
+        }
+        catch (Exception)
+        {
+            return UnknownSequence;
+        }
+    }
+
+    /// <summary>
+    /// Pages are holes from now on. Inside the gate, alone, and under the binding lock.
+    /// </summary>
+    /// <param name="firstPage">The first page.</param>
+    /// <param name="lastPage">The last page.</param>
+    /// <param name="lost">Receives the provisional references that the file no longer shows.</param>
+    public void Punch(long firstPage, long lastPage, List<PageReference> lost)
+    {
+        Volume.Cuts.Add(this, firstPage, lastPage);
+        var (firstWindow, lastWindow) = (Window.Of(firstPage), Window.Of(lastPage));
+        DropTouches(Tree, firstWindow, lastWindow);
+        var partial = new List<(long Window, Leaf Leaf)>();
+        Tree.ForEachLeaf(firstWindow, lastWindow, (window, leaf) =>
+        {
+            var first = (int)Math.Max(0, firstPage - (window << Window.Shift));
+            var last = (int)Math.Min(leaf.Slots.Length - 1, lastPage - (window << Window.Shift));
+            CollectProvisionals(leaf, first, last, lost);
+            if (leaf.HasProvisionals && (first > 0 || last < leaf.Slots.Length - 1))
+            {
+                partial.Add((window, leaf));
+            }
+        });
+
+        // The engine answers for what is dropped; only windows that keep dirty pages have to be cut page by page.
+        Put(firstWindow, lastWindow, leaf: null);
+        foreach (var (window, leaf) in partial)
+        {
+            var first = (int)Math.Max(0, firstPage - (window << Window.Shift));
+            var last = (int)Math.Min(leaf.Slots.Length - 1, lastPage - (window << Window.Shift));
+            var own = Carried(window, leaf, leaf.Slots.Length, newer: null, Leaf.Void);
+            PunchSlots(own, first, last);
+            Put(window, window, own);
+        }
+    }
+
+    /// <summary>
+    /// The file has another length from now on. What lies behind a shorter one is cut off; a longer one reads zero there.
+    /// Inside the gate, alone, and under the binding lock.
+    /// </summary>
+    /// <param name="length">The new length in bytes.</param>
+    /// <param name="lost">Receives the provisional references that the file no longer shows.</param>
+    public void Reshape(long length, List<PageReference> lost)
+    {
+        var tree = Tree;
+        var shift = Volume.PageShift;
+        var (pages, oldPages) = (PagesOf(length), PagesOf(tree.Length));
+        if (pages < oldPages)
+        {
+            Volume.Cuts.Add(this, pages, long.MaxValue);
+            tree.ForEachLeaf(Window.Of(pages), long.MaxValue, (window, leaf) => CollectProvisionals(
+                leaf, (int)Math.Max(0, pages - (window << Window.Shift)), leaf.Slots.Length - 1, lost));
+        }
+
+        // The leaf at the end has as many slots as there are pages: it is made anew, with the dirty pages that stay.
+        var seam = Window.Of(Math.Max(0, Math.Min(pages, oldPages) - 1));
+        DropTouches(tree, seam, long.MaxValue);
+        var fresh = tree.WithLength(length, shift, Volume.Ledger, Stamp);
+        if (tree.FindLeaf(seam) is { } end)
+        {
+            var kept = (int)Math.Min(Window.Pages, pages - (seam << Window.Shift));
+            if (kept != end.Slots.Length)
+            {
+                fresh.With(seam, seam, kept > 0 && end.HasProvisionals ? Resized(end, seam, kept) : null, Volume.Ledger, Stamp);
+            }
+        }
+
+        Atomic.StoreRelease(ref _tree, fresh);
+        Volume.Ledger.AddLogicalBytes(length - tree.Length);
+    }
+
+    /// <summary>The provisional references that the file shows in a range of pages, with their pages.</summary>
+    public void CollectProvisionals(long firstPage, long lastPage, List<(long Page, PageReference Reference)> found) =>
+        Tree.ForEachLeaf(Window.Of(firstPage), Window.Of(lastPage), (window, leaf) =>
+        {
+            if (!leaf.HasProvisionals)
+            {
+                return;
+            }
+
+            var start = window << Window.Shift;
+            for (var slot = (int)Math.Max(0, firstPage - start); slot < leaf.Slots.Length && start + slot <= lastPage; slot++)
+            {
+                if (leaf.IsProvisional(slot))
+                {
+                    found.Add((start + slot, leaf[slot]));
+                }
+            }
+        });
+
+    /// <summary>Whether any page of the file is dirty. Costs in proportion to the file's windows.</summary>
+    public bool HasProvisionals()
+    {
+        var any = false;
+        Tree.ForEachLeaf((_, leaf) => any |= leaf.HasProvisionals);
+        return any;
+    }
+
+    private long PagesOf(long length) => (length - 1 >> Volume.PageShift) + 1;
+
+    private static void CollectProvisionals(Leaf leaf, int firstSlot, int lastSlot, List<PageReference> found)
+    {
+        for (var slot = firstSlot; leaf.HasProvisionals && slot <= lastSlot; slot++)
+        {
+            if (leaf.IsProvisional(slot))
+            {
+                found.Add(leaf[slot]);
+            }
+        }
+    }
+
+    /// <summary>A leaf for the end of the file, with the dirty pages of the old one that stay.</summary>
+    private Leaf Resized(Leaf end, long window, int kept)
+    {
+        // Never fewer slots: a reader of the longer version may still look behind the new end.
+        var own = Carried(window, end, Math.Max(kept, end.Slots.Length), newer: null, Leaf.Void);
+        if (kept < end.Slots.Length)
+        {
+            PunchSlots(own, kept, end.Slots.Length - 1);
+        }
+
+        return own;
+    }
+
+    private void PunchSlots(Leaf own, int first, int last)
+    {
+        own.Lock.Enter();
+        own.ExchangeRuns(first << Volume.PageShift, last + 1 << Volume.PageShift, replacement: null);
+        for (var slot = first; slot <= last; slot++)
+        {
+            own.Punch(slot, Volume.Ledger);
+        }
+
+        own.Lock.Exit();
+    }
+
+    private void Put(long firstWindow, long lastWindow, Leaf? leaf) =>
+        Atomic.StoreRelease(ref _tree, Tree.With(firstWindow, lastWindow, leaf, Volume.Ledger, Stamp));
+
+    /// <summary>
+    /// A leaf of the file's own for the place of another, with its provisional slots and with all else as told. Under the
+    /// binding lock.
+    /// </summary>
+    private Leaf Carried(long window, Leaf old, int slotCount, Leaf? newer, long age)
+    {
+        old.Lock.Enter();
+        var own = old.CopyFor(Stamp, slotCount, newer, age, Volume.PageShift, Volume.Ledger);
+        old.Lock.Exit();
+        own.Family.Adopt(Family, window);
+        Volume.Regions.Add(own);
+        return own;
+    }
+
+    /// <summary>
+    /// What is known of a range of windows is dropped; the dirty pages stay, for they are newer than the engine's answer.
+    /// </summary>
+    private void DropWindows(long firstWindow, long lastWindow)
+    {
+        var dirty = new List<(long Window, Leaf Leaf)>();
+        Tree.ForEachLeaf(firstWindow, lastWindow, (window, leaf) =>
+        {
+            if (leaf.HasProvisionals)
+            {
+                dirty.Add((window, leaf));
+            }
+        });
+        if (dirty.Count > 0)
+        {
+            Volume.Binding.Enter();
+        }
+
+        Put(firstWindow, lastWindow, leaf: null);
+        foreach (var (window, leaf) in dirty)
+        {
+            Put(window, window, Carried(window, leaf, leaf.Slots.Length, newer: null, Leaf.Void));
+        }
+
+        if (dirty.Count > 0)
+        {
+            Volume.Binding.Exit();
         }
     }
 
@@ -280,6 +607,7 @@ internal sealed class FileMapping
     public FileMapping Clone(FileId id, string? name, SecurityDomain domain)
     {
         _gate.EnterAlone();
+        Volume.Binding.Enter();
         try
         {
             ThrowIfClosed();
@@ -296,6 +624,7 @@ internal sealed class FileMapping
         }
         finally
         {
+            Volume.Binding.Exit();
             _gate.ExitAlone();
         }
     }
@@ -304,12 +633,14 @@ internal sealed class FileMapping
     public FileMapping? TryShareTree(IExtentMap extents, Cookie cookie, FileId id, string? name, SecurityDomain domain)
     {
         _gate.EnterAlone();
+        Volume.Binding.Enter();
         try
         {
             return Holds(cookie) ? AddClone(extents, cookie.Sequence, id, name, domain) : null;
         }
         finally
         {
+            Volume.Binding.Exit();
             _gate.ExitAlone();
         }
     }
@@ -322,31 +653,45 @@ internal sealed class FileMapping
     {
         var isSettled = sequence != UnknownSequence && sequence == SequenceOrUnknown()
             && (sequence == _sharedSequence || sequence == _invalidatedSequence);
-        if (!isSettled)
-        {
-            var empty = PageTree.Create(Tree.Length, Volume.PageShift, Volume.Ledger);
-            return Volume.AddClone(this, extents, empty, isInLine: true, id, name, domain);
-        }
-
-        if (!Family.HasRelatives)
+        if (isSettled && !Family.HasRelatives)
         {
             // Until now nobody else shared a node.
             _sharedSequence = sequence;
         }
 
-        return Volume.AddClone(this, extents, Tree, isInLine: sequence == _sharedSequence, id, name, domain);
+        var clone = isSettled
+            ? Volume.AddClone(this, extents, Tree, isInLine: sequence == _sharedSequence, id, name, domain)
+            : Volume.AddClone(this, extents, TreeOfDirtyPages(), isInLine: true, id, name, domain);
+
+        Volume.OwePersist();
+
+        // From here on neither file owns what both show: the clone was born with a stamp that no node carries.
+        Atomic.StoreRelease(ref _stamp, NewStamp());
+        if (WritingIfAny is { } writing)
+        {
+            clone.Writing.InheritFrom(writing);
+        }
+
+        return clone;
     }
 
-    private long SequenceOrUnknown()
+    /// <summary>A tree in which nothing but this file's dirty pages is known.</summary>
+    private PageTree TreeOfDirtyPages()
     {
-        try
+        var stamp = NewStamp();
+        var tree = PageTree.Create(Tree.Length, Volume.PageShift, Volume.Ledger, stamp);
+        Tree.ForEachLeaf((window, leaf) =>
         {
-            return Extents.Sequence;
-        }
-        catch (Exception)
-        {
-            return UnknownSequence;
-        }
+            if (leaf.HasProvisionals)
+            {
+                leaf.Lock.Enter();
+                var copy = leaf.CopyFor(stamp, leaf.Slots.Length, newer: null, Leaf.Void, Volume.PageShift, Volume.Ledger);
+                leaf.Lock.Exit();
+                leaf.Family.Adopt(Family, window);
+                tree.With(window, window, copy, Volume.Ledger, stamp);
+            }
+        });
+        return tree;
     }
 
     public TouchMap MakeTouches()

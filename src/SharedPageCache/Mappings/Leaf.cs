@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using SharedPageCache.Concurrency;
 
 namespace SharedPageCache.Mappings;
@@ -8,9 +9,18 @@ namespace SharedPageCache.Mappings;
 /// </summary>
 /// <remarks>
 /// <para>
-/// <b>What never changes</b>: the runs, the age, the family. What a leaf maps is fixed for life; a slot only moves between
-/// <em>on device</em> (or absent) and <em>resident</em> for the same block. So a leaf may be shared by all clones of a
-/// file and by files that were opened independently over the same extents; a file whose truth changes leaves it.
+/// <b>An indexed leaf</b> (stamp 0) never changes what it maps: a slot only moves between <em>on device</em> (or absent)
+/// and <em>resident</em> for the same block. So it may be shared by all clones of a file and by files that were opened
+/// independently over the same extents; a file whose truth changes leaves it.
+/// </para>
+/// <para>
+/// <b>A diverged leaf</b> belongs to the file whose stamp it carries, until that file is cloned: then to both, and neither
+/// writes to it again. Its slots may be <em>provisional</em>: they show a dirty frame, whose content is on no device; the
+/// runs then say what was there before. When such a page has been written back its runs are exchanged in the same hold of
+/// the volume's binding lock, and the slot is an ordinary one again.
+/// </para>
+/// <para>
+/// <b>Never changes</b>: age, family, stamp, the number of slots.
 /// </para>
 /// <para>
 /// <b>Guard.</b> Slots are written under <see cref="Lock"/> with store-release and read without it with load-acquire: who
@@ -24,7 +34,10 @@ internal sealed class Leaf
     /// The leaf, its slots' header, its ticket, its weak handle, its family and its entry in the index, as booked for the
     /// memory limit. A test compares what is booked with the heap.
     /// </summary>
-    public const int FixedBytes = 480;
+    public const int FixedBytes = 496;
+
+    /// <summary>The age of a leaf of which only the provisional slots are believed.</summary>
+    public const long Void = long.MinValue;
 
     public readonly long[] Slots;
 
@@ -32,23 +45,37 @@ internal sealed class Leaf
     public TinyLock Lock;
 
     private readonly NodeTicket _ticket;
+    private WindowRuns? _runs;
     private TouchCounts _touches;
+    private long[]? _provisional;
+    private int _provisionals;
     private int _residents;
     private bool _dead;
     private bool _used;
 
-    public Leaf(int slotCount, WindowRuns runs, long age, LeafFamily family, NodeLedger ledger)
+    public Leaf(int slotCount, WindowRuns runs, long age, LeafFamily family, NodeLedger ledger, long stamp = 0)
     {
         Slots = new long[slotCount];
-        Runs = runs;
+        _runs = runs;
         Age = age;
         Family = family;
-        _ticket = new NodeTicket(ledger, FixedBytes + 8 * slotCount + runs.Bytes, family);
+        Stamp = stamp;
+        var bitmap = stamp == 0 ? 0 : ProvisionalWords * 8 + 24;
+        _ticket = new NodeTicket(ledger, FixedBytes + 8 * slotCount + runs.Bytes + bitmap, family);
         Self = new WeakReference<Leaf>(this);
         family.Join(this);
     }
 
-    public WindowRuns Runs { get; }
+    /// <summary>What the window maps on the device. In a diverged leaf exchanged as a whole, under the lock.</summary>
+    public WindowRuns Runs => Atomic.LoadAcquire(ref _runs)!;
+
+    /// <summary>The stamp of the file that made the leaf for itself, or 0 for one that strangers may share.</summary>
+    public long Stamp { get; }
+
+    /// <summary>How many slots show dirty content.</summary>
+    public int Provisionals => Atomic.LoadAcquire(ref _provisionals);
+
+    public bool HasProvisionals => Provisionals != 0;
 
     /// <summary>The volume's clock before the extents were asked for.</summary>
     public long Age { get; }
@@ -66,11 +93,28 @@ internal sealed class Leaf
     /// <summary>How many slots are resident, by their kind (a stale reference counts until it is repaired).</summary>
     public int Residents => Atomic.LoadAcquire(ref _residents);
 
-    public PageReference this[int slot] => new(Atomic.LoadAcquire(ref Slots[slot]));
+    /// <summary>
+    /// What a slot says. Absent behind the last slot: a reader of a version that was longer may still ask for it.
+    /// </summary>
+    public PageReference this[int slot]
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get
+        {
+            var slots = Slots;
+            return (uint)slot < (uint)slots.Length ? new PageReference(Atomic.LoadAcquire(ref slots[slot])) : default;
+        }
+    }
 
     /// <summary>Fills the slots from the runs. Before the leaf is shared.</summary>
     public void FillFromRuns(int pageShift)
     {
+        if (Age == Void)
+        {
+            // Absent everywhere: not even a hole may be believed.
+            return;
+        }
+
         Array.Fill(Slots, PageReference.Hole.Word);
         var pageSize = 1 << pageShift;
         foreach (var run in Runs)
@@ -87,6 +131,92 @@ internal sealed class Leaf
                     : PageReference.Absent.Word;
             }
         }
+    }
+
+    /// <summary>
+    /// A leaf for one file alone, with this leaf's provisional slots and, unless a newer answer is given, all the rest of
+    /// it too. Same family: the frames' places hold for it. Under this leaf's lock and, if it has provisional slots, the
+    /// binding lock: who shows a provisional frame changes.
+    /// </summary>
+    /// <param name="stamp">The file's stamp.</param>
+    /// <param name="slotCount">How many slots the copy has: what is behind the old ones reads zero.</param>
+    /// <param name="newer">A leaf made from a newer answer, or null.</param>
+    /// <param name="age">The age of the copy: this leaf's, the newer answer's, or <see cref="Void"/>.</param>
+    /// <param name="pageShift">Log2 of the page size.</param>
+    /// <param name="ledger">The books.</param>
+    public Leaf CopyFor(long stamp, int slotCount, Leaf? newer, long age, int pageShift, NodeLedger ledger)
+    {
+        Debug.Assert(Lock.IsHeld && stamp != 0, "copied under the lock, for a file");
+        var runs = newer?.Runs ?? Runs;
+        if (slotCount < Slots.Length)
+        {
+            runs = runs.With(slotCount << pageShift, Window.Pages << pageShift, replacement: null);
+        }
+
+        var copy = new Leaf(slotCount, runs, age, Family, ledger, stamp);
+        copy.FillFromRuns(pageShift);
+        var keepsAll = newer is null && age != Void;
+        for (var slot = 0; slot < Math.Min(slotCount, Slots.Length); slot++)
+        {
+            var reference = this[slot];
+            var isProvisional = IsProvisional(slot);
+            if (reference.IsResident && (keepsAll || isProvisional))
+            {
+                copy.Slots[slot] = reference.Word;
+                copy._residents++;
+                copy._used = true;
+                if (isProvisional)
+                {
+                    copy.Mark(slot);
+                }
+            }
+        }
+
+        return copy;
+    }
+
+    /// <summary>Whether a slot shows content that is on no device.</summary>
+    public bool IsProvisional(int slot) =>
+        Atomic.LoadAcquire(ref _provisional) is { } bits && (Atomic.LoadAcquire(ref bits[slot >> 6]) >> (slot & 63) & 1) != 0;
+
+    /// <summary>Shows a dirty frame in a slot, instead of whatever was there.</summary>
+    public void InstallProvisional(int slot, PageReference reference, NodeLedger ledger)
+    {
+        Debug.Assert(Stamp != 0, "indexed leaves have no provisional slots");
+        Install(slot, reference, ledger);
+        if (!IsProvisional(slot))
+        {
+            Mark(slot);
+        }
+    }
+
+    /// <summary>A slot is a hole from now on, in truth.</summary>
+    public void Punch(int slot, NodeLedger ledger)
+    {
+        Debug.Assert(Lock.IsHeld && Stamp != 0, "under the lock, in a file's own leaf");
+        if (this[slot].IsResident)
+        {
+            Forget(slot, ledger);
+        }
+
+        Unmark(slot);
+        Atomic.StoreRelease(ref Slots[slot], PageReference.Hole.Word);
+    }
+
+    /// <summary>Pages have been written back, or punched: they are elsewhere on the device from now on, or nowhere.</summary>
+    public void ExchangeRuns(int start, int end, WindowRun? replacement)
+    {
+        Debug.Assert(Lock.IsHeld && Stamp != 0, "under the lock, in a file's own leaf");
+        var runs = Runs.With(start, end, replacement);
+        _ticket.Rebook(runs.Bytes - Runs.Bytes);
+        Atomic.StoreRelease(ref _runs, runs);
+    }
+
+    /// <summary>The frame of a slot has got a block: the slot is an ordinary resident one from now on.</summary>
+    public void Settle(int slot)
+    {
+        Debug.Assert(Lock.IsHeld && IsProvisional(slot), "under the lock, a provisional slot");
+        Unmark(slot);
     }
 
     /// <summary>Where the bytes of a page come from, by the slot if it says so, else by the runs.</summary>
@@ -128,7 +258,7 @@ internal sealed class Leaf
     public bool TurnBack(int slot, PageReference expected, int pageShift, NodeLedger ledger)
     {
         Debug.Assert(Lock.IsHeld, "slots are written under the lock");
-        if (slot >= Slots.Length || this[slot] != expected)
+        if (slot >= Slots.Length || this[slot] != expected || IsProvisional(slot))
         {
             return false;
         }
@@ -218,7 +348,32 @@ internal sealed class Leaf
     public override string ToString() =>
         $"leaf of family {Family.Id}, {Slots.Length} slots, {Residents} resident, {Runs.Count} runs, age {Age}{(_dead ? ", dead" : "")}";
 
-    private PageSource ResolveByRuns(int slot, int pageShift)
+    private const int ProvisionalWords = Window.Pages / 64;
+
+    private void Mark(int slot)
+    {
+        if (_provisional is null)
+        {
+            Atomic.StoreRelease(ref _provisional, new long[ProvisionalWords]);
+        }
+
+        ref var word = ref _provisional![slot >> 6];
+        Atomic.StoreRelease(ref word, word | 1L << (slot & 63));
+        Atomic.StoreRelease(ref _provisionals, _provisionals + 1);
+    }
+
+    private void Unmark(int slot)
+    {
+        if (IsProvisional(slot))
+        {
+            ref var word = ref _provisional![slot >> 6];
+            Atomic.StoreRelease(ref word, word & ~(1L << (slot & 63)));
+            Atomic.StoreRelease(ref _provisionals, _provisionals - 1);
+        }
+    }
+
+    /// <summary>What the device holds of a page, whatever the slot shows.</summary>
+    public PageSource ResolveByRuns(int slot, int pageShift)
     {
         var start = slot << pageShift;
         var end = start + (1 << pageShift);

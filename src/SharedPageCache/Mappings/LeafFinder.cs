@@ -70,6 +70,17 @@ internal sealed class LeafFinder(FamilyTable families, NodeLedger ledger)
     /// <summary>Whether nothing has happened to the blocks of a page since the leaf's extents were asked for.</summary>
     public static bool IsYoungEnough(VolumeMap volume, Leaf leaf, int slot)
     {
+        if (leaf.IsProvisional(slot))
+        {
+            // Newer than anything on the device.
+            return true;
+        }
+
+        if (leaf.Age == Leaf.Void || slot >= leaf.Slots.Length)
+        {
+            return false;
+        }
+
         var reference = leaf[slot];
         if (reference.Kind == ReferenceKind.Hole)
         {

@@ -8,7 +8,7 @@ internal sealed class NodeTicket
 {
     private readonly NodeLedger _ledger;
     private readonly LeafFamily? _family;
-    private readonly int _bytes;
+    private int _bytes;
 
     public NodeTicket(NodeLedger ledger, int bytes, LeafFamily? family = null)
     {
@@ -20,6 +20,13 @@ internal sealed class NodeTicket
         {
             ledger.AddLeaf();
         }
+    }
+
+    /// <summary>The node has grown or shrunk. Under the node's lock.</summary>
+    public void Rebook(int difference)
+    {
+        _bytes += difference;
+        _ledger.AddNode(difference);
     }
 
     ~NodeTicket()

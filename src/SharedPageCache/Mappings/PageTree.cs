@@ -6,8 +6,8 @@ namespace SharedPageCache.Mappings;
 /// <summary>An inner node of a page tree: up to 512 children, leaves on the lowest level, nodes above.</summary>
 /// <remarks>
 /// Arrays are sized to the file. A child goes from null to present by compare-and-swap (a fault publishing what all
-/// sharers have in common) and back to null when an empty leaf is reclaimed; it is never exchanged for another in place.
-/// A file whose truth changes copies its path.
+/// sharers have in common) and back to null when an empty leaf is reclaimed; it is exchanged for another in place only by
+/// the file that alone owns the node. A file whose truth changes copies what it does not own of its path.
 /// </remarks>
 internal class InnerNode
 {
@@ -15,7 +15,7 @@ internal class InnerNode
     public const int FanoutShift = 9;
 
     /// <summary>Object, array header and ticket.</summary>
-    public const int FixedBytes = 128;
+    public const int FixedBytes = 136;
 
     /// <summary>On the lowest inner level.</summary>
     public readonly Leaf?[]? Leaves;
@@ -23,10 +23,14 @@ internal class InnerNode
     /// <summary>On the levels above.</summary>
     public readonly InnerNode?[]? Children;
 
+    /// <summary>The stamp of the file that made the node: while it is the file's stamp, nobody else reaches the node.</summary>
+    public readonly long Stamp;
+
     private readonly NodeTicket _ticket;
 
-    public InnerNode(int width, bool lowest, NodeLedger ledger)
+    public InnerNode(int width, bool lowest, NodeLedger ledger, long stamp)
     {
+        Stamp = stamp;
         if (lowest)
         {
             Leaves = new Leaf?[width];
@@ -40,10 +44,20 @@ internal class InnerNode
     }
 
     /// <summary>A copy that shares all children.</summary>
-    protected InnerNode(InnerNode source, NodeLedger ledger)
-        : this(source.Width, source.Leaves is not null, ledger)
+    protected InnerNode(InnerNode source, int width, NodeLedger ledger, long stamp)
+        : this(width, source.Leaves is not null, ledger, stamp)
     {
-        for (var i = 0; i < source.Width; i++)
+        CopyChildren(source);
+    }
+
+    public int Width => Leaves?.Length ?? Children!.Length;
+
+    public InnerNode Copy(NodeLedger ledger, long stamp) => new(this, Width, ledger, stamp);
+
+    /// <summary>Shares the children of another node of the same level, as far as they fit. Before this node is shared.</summary>
+    public void CopyChildren(InnerNode source)
+    {
+        for (var i = 0; i < Math.Min(Width, source.Width); i++)
         {
             if (Leaves is not null)
             {
@@ -55,10 +69,6 @@ internal class InnerNode
             }
         }
     }
-
-    public int Width => Leaves?.Length ?? Children!.Length;
-
-    public InnerNode Copy(NodeLedger ledger) => new(this, ledger);
 
     public Leaf? LeafAt(int index) => Atomic.LoadAcquire(ref Leaves![index]);
 
@@ -84,15 +94,15 @@ internal class InnerNode
 /// </remarks>
 internal sealed class PageTree : InnerNode
 {
-    private PageTree(long length, int height, int width, NodeLedger ledger)
-        : base(width, height == 1, ledger)
+    private PageTree(long length, int height, int width, NodeLedger ledger, long stamp)
+        : base(width, height == 1, ledger, stamp)
     {
         Length = length;
         Height = height;
     }
 
-    private PageTree(PageTree source, NodeLedger ledger)
-        : base(source, ledger)
+    private PageTree(PageTree source, NodeLedger ledger, long stamp)
+        : base(source, source.Width, ledger, stamp)
     {
         Length = source.Length;
         Height = source.Height;
@@ -104,31 +114,35 @@ internal sealed class PageTree : InnerNode
     /// <summary>Inner levels, the root included.</summary>
     public int Height { get; }
 
-    public static PageTree Create(long length, int pageShift, NodeLedger ledger)
+    public static PageTree Create(long length, int pageShift, NodeLedger ledger, long stamp)
     {
-        var windows = Math.Max(1, (length - 1 >> pageShift + Window.Shift) + 1);
-        var height = 1;
-        while (windows > Fanout)
-        {
-            windows = (windows - 1 >> FanoutShift) + 1;
-            height++;
-        }
-
-        return new PageTree(length, height, (int)windows, ledger);
+        var (height, width) = ShapeOf(length, pageShift);
+        return new PageTree(length, height, width, ledger, stamp);
     }
 
-    public PageTree CopyRoot(NodeLedger ledger) => new(this, ledger);
+    /// <summary>How many windows a file of a length has; an empty file has one.</summary>
+    public static long WindowsOf(long length, int pageShift) =>
+        Math.Max(1, (length - 1 >> pageShift + Window.Shift) + 1);
 
-    /// <summary>The leaf of a window, or null. The window must lie inside the file.</summary>
+    public PageTree CopyRoot(NodeLedger ledger, long stamp) => new(this, ledger, stamp);
+
+    /// <summary>The leaf of a window, or null; null also for a window behind the end.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Leaf? FindLeaf(long window)
     {
         var leaves = Leaves;
-        return leaves is not null ? Atomic.LoadAcquire(ref leaves[(int)window]) : FindLeafBelow(window);
+        return leaves is null ? FindLeafBelow(window)
+            : (ulong)window < (ulong)leaves.Length ? Atomic.LoadAcquire(ref leaves[(int)window])
+            : null;
     }
 
     private Leaf? FindLeafBelow(long window)
     {
+        if (window >> (Height - 1) * FanoutShift >= Width)
+        {
+            return null;
+        }
+
         InnerNode? node = this;
         for (var level = Height - 1; level > 0; level--)
         {
@@ -155,7 +169,7 @@ internal sealed class PageTree : InnerNode
             var known = Atomic.LoadAcquire(ref child);
             if (known is null)
             {
-                var fresh = new InnerNode(Fanout, level == 1, ledger);
+                var fresh = new InnerNode(Fanout, level == 1, ledger, node.Stamp);
                 known = Atomic.CompareExchange(ref child, fresh, null) ?? fresh;
             }
 
@@ -178,43 +192,121 @@ internal sealed class PageTree : InnerNode
             && Atomic.CompareExchange(ref node.Leaves![IndexAt(window, 0)], null, leaf) == leaf;
     }
 
-    /// <summary>
-    /// A new version in which the windows of a range have another leaf, or none; everything else is shared with this one.
-    /// </summary>
-    public PageTree With(long firstWindow, long lastWindow, Leaf? leaf, NodeLedger ledger)
+    /// <summary>Whether every node on the way to a window, the root included, has a stamp.</summary>
+    public bool IsOwnedTo(long window, long stamp)
     {
-        var copy = CopyRoot(ledger);
-        Replace(copy, Height - 1, 0, firstWindow, lastWindow, leaf, ledger);
-        return copy;
+        if (window >> (Height - 1) * FanoutShift >= Width)
+        {
+            return false;
+        }
+
+        InnerNode? node = this;
+        for (var level = Height - 1; ; level--)
+        {
+            if (node is null || node.Stamp != stamp)
+            {
+                return false;
+            }
+
+            if (level == 0)
+            {
+                return true;
+            }
+
+            node = node.ChildAt(IndexAt(window, level));
+        }
+    }
+
+    /// <summary>
+    /// A version in which the windows of a range have another leaf, or none. Nodes that do not have the stamp are copied;
+    /// the others are changed in place: only their file reaches them, and it holds its gate alone.
+    /// </summary>
+    /// <returns>This version if its root has the stamp, else a new one.</returns>
+    public PageTree With(long firstWindow, long lastWindow, Leaf? leaf, NodeLedger ledger, long stamp)
+    {
+        var root = Stamp == stamp ? this : CopyRoot(ledger, stamp);
+        Replace(root, Height - 1, 0, firstWindow, lastWindow, leaf, ledger, stamp);
+        return root;
+    }
+
+    /// <summary>A version of another length. What lies behind a shorter length is cut off; a longer one has nothing there.</summary>
+    public PageTree WithLength(long length, int pageShift, NodeLedger ledger, long stamp)
+    {
+        var (height, width) = ShapeOf(length, pageShift);
+        var fresh = new PageTree(length, height, width, ledger, stamp);
+        var windows = WindowsOf(length, pageShift);
+        var cut = windows < WindowsOf(Length, pageShift)
+            ? CopyRoot(ledger, stamp).With(windows, WindowsOf(Length, pageShift) - 1, leaf: null, ledger, stamp)
+            : this;
+        InnerNode? from = cut;
+        InnerNode to = fresh;
+        for (var level = Height; level > height && from is not null; level--)
+        {
+            from = from.ChildAt(0);
+        }
+
+        for (var level = height; level > Height; level--)
+        {
+            var child = new InnerNode(Fanout, level == 2, ledger, stamp);
+            to.Children![0] = child;
+            to = child;
+        }
+
+        if (from is not null)
+        {
+            to.CopyChildren(from);
+        }
+
+        return fresh;
     }
 
     /// <summary>Visits every leaf with its window, in order.</summary>
-    public void ForEachLeaf(Action<long, Leaf> visit) => ForEachLeaf(this, Height - 1, 0, visit);
+    public void ForEachLeaf(Action<long, Leaf> visit) => ForEachLeaf(0, long.MaxValue, visit);
+
+    /// <summary>Visits the leaves of a range of windows, in order.</summary>
+    public void ForEachLeaf(long firstWindow, long lastWindow, Action<long, Leaf> visit) =>
+        ForEachLeaf(this, Height - 1, 0, firstWindow, lastWindow, visit);
+
+    private static (int Height, int Width) ShapeOf(long length, int pageShift)
+    {
+        var windows = WindowsOf(length, pageShift);
+        var height = 1;
+        while (windows > Fanout)
+        {
+            windows = (windows - 1 >> FanoutShift) + 1;
+            height++;
+        }
+
+        return (height, (int)windows);
+    }
 
     private static int IndexAt(long window, int level) =>
         (int)(window >> level * FanoutShift & (Fanout - 1));
 
-    private static void ForEachLeaf(InnerNode node, int level, long firstWindow, Action<long, Leaf> visit)
+    private static void ForEachLeaf(
+        InnerNode node, int level, long nodeFirst, long first, long last, Action<long, Leaf> visit)
     {
-        for (var i = 0; i < node.Width; i++)
+        var span = 1L << level * FanoutShift;
+        var from = (int)Math.Max(0, (first - nodeFirst) / span);
+        for (var i = from; i < node.Width && nodeFirst + i * span <= last; i++)
         {
             if (level == 0)
             {
                 if (node.LeafAt(i) is { } leaf)
                 {
-                    visit(firstWindow + i, leaf);
+                    visit(nodeFirst + i, leaf);
                 }
             }
             else if (node.ChildAt(i) is { } child)
             {
-                ForEachLeaf(child, level - 1, firstWindow + ((long)i << level * FanoutShift), visit);
+                ForEachLeaf(child, level - 1, nodeFirst + i * span, first, last, visit);
             }
         }
     }
 
-    /// <summary>Changes a node that is still private to the new version.</summary>
+    /// <summary>Changes a node that only one file reaches.</summary>
     private static void Replace(
-        InnerNode node, int level, long nodeFirst, long first, long last, Leaf? leaf, NodeLedger ledger)
+        InnerNode node, int level, long nodeFirst, long first, long last, Leaf? leaf, NodeLedger ledger, long stamp)
     {
         var span = 1L << level * FanoutShift;
         var from = (int)Math.Max(0, (first - nodeFirst) / span);
@@ -223,7 +315,7 @@ internal sealed class PageTree : InnerNode
         {
             if (level == 0)
             {
-                node.Leaves![i] = leaf;
+                Atomic.StoreRelease(ref node.Leaves![i], leaf);
                 continue;
             }
 
@@ -231,13 +323,15 @@ internal sealed class PageTree : InnerNode
             var child = node.ChildAt(i);
             if (leaf is null && (child is null || (first <= childFirst && childFirst + span - 1 <= last)))
             {
-                node.Children![i] = null;
+                Atomic.StoreRelease(ref node.Children![i], null);
                 continue;
             }
 
-            var copy = child?.Copy(ledger) ?? new InnerNode(Fanout, level == 1, ledger);
-            Replace(copy, level - 1, childFirst, Math.Max(first, childFirst), Math.Min(last, childFirst + span - 1), leaf, ledger);
-            node.Children![i] = copy;
+            var own = child is null ? new InnerNode(Fanout, level == 1, ledger, stamp)
+                : child.Stamp == stamp ? child
+                : child.Copy(ledger, stamp);
+            Replace(own, level - 1, childFirst, Math.Max(first, childFirst), Math.Min(last, childFirst + span - 1), leaf, ledger, stamp);
+            Atomic.StoreRelease(ref node.Children![i], own);
         }
     }
 }

@@ -6,13 +6,26 @@ namespace SharedPageCache.Mappings;
 internal sealed class VolumeMap
 {
     private readonly Dictionary<FileId, FileMapping> _files = [];
+    private readonly HashSet<FileMapping> _lingering = new(ReferenceEqualityComparer.Instance);
+    private int _lingeringCount;
     private TinyLock _filesLock;
+    private int _persistOwed;
     private int _openFiles;
     private int _detached;
 
+    /// <summary>
+    /// The binding lock: held, across the engine's hook and the change of trees, by everything that changes who shows a
+    /// provisional frame of the volume (clone, leaf copy, punch, truncate, publish). Below the gates, above the leaves.
+    /// </summary>
+    public TinyLock Binding;
+
     public VolumeMap(
-        int number, VolumeId id, string name, IBlockDevice device, int pageShift, FamilyTable families, NodeLedger ledger)
+        int number, VolumeId id, string name, IBlockDevice device, int pageShift, FamilyTable families, NodeLedger ledger,
+        IPlacementEngine? placement = null, IPageSeal? seal = null)
     {
+        Placement = placement;
+        Seal = seal;
+        Placed = new PlacedBlocks(pageShift);
         Number = number;
         Id = id;
         Name = name;
@@ -54,11 +67,43 @@ internal sealed class VolumeMap
 
     public CompositeIndex Composites { get; }
 
+    /// <summary>The engine's write-back port, or null for a volume that is only read.</summary>
+    public IPlacementEngine? Placement { get; }
+
+    /// <summary>The checksums of the volume's pages, or null.</summary>
+    public IPageSeal? Seal { get; }
+
+    /// <summary>The provisional frames of the volume.</summary>
+    public DirtyPages Dirty { get; } = new();
+
+    /// <summary>The runs that a write-back is writing.</summary>
+    public PlacedBlocks Placed { get; }
+
+    /// <summary>What was cut off or punched while a write-back was under way.</summary>
+    public CutLog Cuts { get; } = new();
+
+    /// <summary>The write-back of the volume; null for a volume that is only read.</summary>
+    public IVolumeWriter? Writer { get; set; }
+
+    /// <summary>Whether the engine has changes that are not known to be durable.</summary>
+    public bool IsPersistOwed => Atomic.LoadAcquire(ref _persistOwed) != 0;
+
     public int OpenFiles => Atomic.LoadAcquire(ref _openFiles);
 
     public bool IsDetached => Atomic.LoadAcquire(ref _detached) != 0;
 
     public long Bytes => Leaves.Bytes + Regions.Bytes + Composites.Bytes;
+
+    public void OwePersist()
+    {
+        if (Placement is not null)
+        {
+            Atomic.Exchange(ref _persistOwed, 1);
+        }
+    }
+
+    /// <summary>Takes the debt over: a persist that begins now covers it; who fails to pay owes again.</summary>
+    public bool TakePersist() => Atomic.Exchange(ref _persistOwed, 0) != 0;
 
     public void Detach() => Atomic.Exchange(ref _detached, 1);
 
@@ -68,7 +113,7 @@ internal sealed class VolumeMap
     {
         if (id.IsNone)
         {
-            return Register(new FileMapping(this, extents, id, name, domain, PageTree.Create(length, PageShift, Ledger), new CloneFamily()));
+            return Register(new FileMapping(this, extents, id, name, domain, PageTree.Create(length, PageShift, Ledger, FileMapping.NewStamp()), new CloneFamily()));
         }
 
         _filesLock.Enter();
@@ -84,11 +129,13 @@ internal sealed class VolumeMap
                 }
 
                 open.AddHandle();
+                _lingering.Remove(open);
+                Atomic.StoreRelease(ref _lingeringCount, _lingering.Count);
                 return open;
             }
 
             var file = Register(
-                new FileMapping(this, extents, id, name, domain, PageTree.Create(length, PageShift, Ledger), new CloneFamily()));
+                new FileMapping(this, extents, id, name, domain, PageTree.Create(length, PageShift, Ledger, FileMapping.NewStamp()), new CloneFamily()));
             _files.Add(id, file);
             return file;
         }
@@ -141,8 +188,14 @@ internal sealed class VolumeMap
 
     /// <summary>Gives a handle back.</summary>
     /// <returns>Whether it was the last one and the file is closed now.</returns>
+    /// <remarks>
+    /// A file with dirty pages lingers: it is found again by its id, its pages are written by the volume's next flush, and
+    /// then it goes.
+    /// </remarks>
     public bool Close(FileMapping file)
     {
+        // The binding lock: no write-back freezes a page of the file between the look and the end.
+        Binding.Enter();
         _filesLock.Enter();
         try
         {
@@ -151,22 +204,72 @@ internal sealed class VolumeMap
                 return false;
             }
 
-            if (!file.Id.IsNone)
+            if (MustLinger(file))
             {
-                _files.Remove(file.Id);
+                _lingering.Add(file);
+                Atomic.StoreRelease(ref _lingeringCount, _lingering.Count);
+                return true;
             }
+
+            Forget(file);
         }
         finally
         {
             _filesLock.Exit();
+            Binding.Exit();
         }
 
+        Retire(file);
+        return true;
+    }
+
+    /// <summary>Files that were closed with dirty pages, all of which are written by now, go.</summary>
+    public void RetireLingering()
+    {
+        if (Atomic.LoadAcquire(ref _lingeringCount) == 0)
+        {
+            return;
+        }
+
+        var gone = new List<FileMapping>();
+        Binding.Enter();
+        _filesLock.Enter();
+        try
+        {
+            gone.AddRange(_lingering.Where(file => IsDetached || !MustLinger(file)));
+            gone.ForEach(Forget);
+        }
+        finally
+        {
+            _filesLock.Exit();
+            Binding.Exit();
+        }
+
+        gone.ForEach(Retire);
+    }
+
+    /// <summary>The files that are open or linger. For flushes and verification.</summary>
+    public int LingeringFiles => Atomic.LoadAcquire(ref _lingeringCount);
+
+    private bool MustLinger(FileMapping file) => (Dirty.Count > 0 || Cuts.IsOpen) && !IsDetached && (Cuts.IsOpen || file.HasProvisionals());
+
+    private void Forget(FileMapping file)
+    {
+        _lingering.Remove(file);
+        Atomic.StoreRelease(ref _lingeringCount, _lingering.Count);
+        if (!file.Id.IsNone && _files.TryGetValue(file.Id, out var known) && known == file)
+        {
+            _files.Remove(file.Id);
+        }
+    }
+
+    private void Retire(FileMapping file)
+    {
         file.Retire();
         file.Family.Leave(file);
         Ledger.RemoveNode(FileMapping.FixedBytes);
         Ledger.AddLogicalBytes(-file.Tree.Length);
         Atomic.Decrement(ref _openFiles);
-        return true;
     }
 
     private FileMapping Register(FileMapping file)

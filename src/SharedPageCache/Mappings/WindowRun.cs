@@ -14,6 +14,13 @@ internal readonly record struct WindowRun(int Start, int Length, long Physical, 
 
     public BlockRun Blocks => IsOpaque ? BlockRun.None : new BlockRun(Physical, Length);
 
+    /// <summary>This run and the next one as one run, if the next one continues it in every respect.</summary>
+    public WindowRun? TryJoin(WindowRun next) =>
+        End == next.Start && Flags == next.Flags && Generation == next.Generation
+        && (IsOpaque ? next.IsOpaque : Physical + Length == next.Physical)
+            ? this with { Length = Length + next.Length }
+            : null;
+
     /// <summary>The part of the run that lies in [<paramref name="start"/>, <paramref name="end"/>).</summary>
     public WindowRun Clip(int start, int end)
     {

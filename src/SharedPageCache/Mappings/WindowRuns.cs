@@ -77,6 +77,60 @@ internal sealed class WindowRuns
         return new WindowRuns(code, unitShift, runs.Length, hasGenerations, hasOpaque, HashOf(code));
     }
 
+    /// <summary>These runs with a range of the window put elsewhere, or made a hole.</summary>
+    /// <param name="start">First byte of the range in the window.</param>
+    /// <param name="end">The byte after it.</param>
+    /// <param name="replacement">What the range is from now on: a run of exactly that range, or null for a hole.</param>
+    public WindowRuns With(int start, int end, WindowRun? replacement)
+    {
+        var runs = new List<WindowRun>(Count + 2);
+        var isPut = replacement is null;
+        foreach (var run in this)
+        {
+            if (run.Start < start)
+            {
+                runs.Add(run.Clip(run.Start, Math.Min(run.End, start)));
+            }
+
+            if (!isPut && run.End > start)
+            {
+                runs.Add(replacement!.Value);
+                isPut = true;
+            }
+
+            if (run.End > end)
+            {
+                runs.Add(run.Clip(Math.Max(run.Start, end), run.End));
+            }
+        }
+
+        if (!isPut)
+        {
+            runs.Add(replacement!.Value);
+        }
+
+        return Encode(Merged(runs), 1 << _unitShift);
+    }
+
+    /// <summary>Neighbours that continue each other become one run, so that equal truths have equal codes.</summary>
+    public static ReadOnlySpan<WindowRun> Merged(List<WindowRun> runs)
+    {
+        var count = 0;
+        for (var i = 0; i < runs.Count; i++)
+        {
+            if (count > 0 && runs[count - 1].TryJoin(runs[i]) is { } joined)
+            {
+                runs[count - 1] = joined;
+            }
+            else
+            {
+                runs[count++] = runs[i];
+            }
+        }
+
+        return System.Runtime.InteropServices.CollectionsMarshal.AsSpan(runs)[..count];
+    }
+
     public bool Equals(WindowRuns other) =>
         Count == other.Count && _unitShift == other._unitShift && _code.AsSpan().SequenceEqual(other._code);
 

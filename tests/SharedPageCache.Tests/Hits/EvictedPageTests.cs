@@ -140,7 +140,7 @@ public class EvictedPageTests
         const int Frames = 4096;
         CountingPolicy? policy = null;
         var rooms = new Rooms(
-            MemoryPlan.WithFrames(Frames, 512), hugePages: false, (table, count) => policy = new CountingPolicy(new ClockPolicy(table, count)));
+            MemoryPlan.WithFrames(Frames, 512), hugePages: false, (table, count) => policy = new CountingPolicy(new ClockPolicy(table, count)), TimeProvider.System);
         var frames = new List<int>();
         while (rooms.Pool.TryTake(default, out var frame))
         {

@@ -8,7 +8,10 @@ public sealed class MemoryDevice(long length, int blockSize = 4096) : IBlockDevi
     private readonly byte[] _bytes = new byte[length];
     private readonly ConcurrentQueue<ReadRequest> _requests = new();
     private long _blocksRead;
+    private long _blocksWritten;
     private int _reads;
+    private int _writes;
+    private int _flushes;
 
     public int BlockSize { get; } = blockSize;
 
@@ -66,6 +69,48 @@ public sealed class MemoryDevice(long length, int blockSize = 4096) : IBlockDevi
         }
 
         return count;
+    }
+
+    /// <summary>Device blocks written so far.</summary>
+    public long BlocksWritten => Interlocked.Read(ref _blocksWritten);
+
+    public int Writes => Volatile.Read(ref _writes);
+
+    public int Flushes => Volatile.Read(ref _flushes);
+
+    /// <summary>Called before each write; may throw, or return a task to wait for.</summary>
+    public Func<BlockRun, Task>? BeforeWrite { get; set; }
+
+    /// <summary>Called before each flush; may throw.</summary>
+    public Action? BeforeFlush { get; set; }
+
+    public async ValueTask<int> WriteAsync(
+        BlockRun run, BlockOrigin origin, IReadOnlyList<ReadOnlyMemory<byte>> buffers, CancellationToken cancellationToken)
+    {
+        Assert.Equal(0, run.Offset % BlockSize);
+        Assert.Equal(run.Length, buffers.Sum(buffer => (long)buffer.Length));
+        if (BeforeWrite is { } before)
+        {
+            await before(run);
+        }
+
+        Interlocked.Increment(ref _writes);
+        Interlocked.Add(ref _blocksWritten, run.Length / BlockSize);
+        var position = (int)run.Offset;
+        foreach (var buffer in buffers)
+        {
+            buffer.Span.CopyTo(_bytes.AsSpan(position));
+            position += buffer.Length;
+        }
+
+        return (int)run.Length;
+    }
+
+    public ValueTask FlushAsync(CancellationToken cancellationToken)
+    {
+        BeforeFlush?.Invoke();
+        Interlocked.Increment(ref _flushes);
+        return ValueTask.CompletedTask;
     }
 
     /// <summary>Fills every block with words that name the block, so that one look tells where bytes came from.</summary>

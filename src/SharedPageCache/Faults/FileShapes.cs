@@ -1,0 +1,125 @@
+using SharedPageCache.Concurrency;
+using SharedPageCache.Mappings;
+using SharedPageCache.Writeback;
+
+namespace SharedPageCache.Faults;
+
+/// <summary>
+/// What changes a file's shape: length, holes, the end. Each is one step of the file's gate (alone) and the volume's
+/// binding lock, with the engine's hook in it: if the hook throws nothing has changed.
+/// </summary>
+internal sealed class FileShapes(Rooms rooms, PageWrites writes, ProvisionalFrames provisional)
+{
+    /// <summary>Makes a file longer, if it is not by now.</summary>
+    public async ValueTask GrowAsync(FileMapping file, long length, bool blocking, CancellationToken cancellationToken)
+    {
+        await EnterAsync(file.Writing.LengthTurn, blocking, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (file.Tree.Length < length)
+            {
+                await GrowInTurnAsync(file, length, blocking, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            file.Writing.LengthTurn.Give();
+        }
+    }
+
+    /// <summary>Gives a file another length.</summary>
+    public async ValueTask SetLengthAsync(FileMapping file, long length, bool blocking, CancellationToken cancellationToken)
+    {
+        await EnterAsync(file.Writing.LengthTurn, blocking, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (length > file.Tree.Length)
+            {
+                await GrowInTurnAsync(file, length, blocking, cancellationToken).ConfigureAwait(false);
+            }
+            else if (length < file.Tree.Length)
+            {
+                Reshape(file, length);
+            }
+        }
+        finally
+        {
+            file.Writing.LengthTurn.Give();
+        }
+    }
+
+    /// <summary>Makes whole pages holes.</summary>
+    public void Punch(FileMapping file, long firstPage, long lastPage) => Change(file, lost =>
+    {
+        var (offset, length) = (firstPage << rooms.PageShift, lastPage - firstPage + 1 << rooms.PageShift);
+        file.RunHook(engine => engine.PunchHole(offset, length));
+        file.Punch(firstPage, lastPage, lost);
+    });
+
+    /// <summary>Deletes a file: its dirty pages go with it, unless a clone shows them.</summary>
+    public void Delete(FileMapping file) => Change(file, lost =>
+    {
+        file.RunHook(static engine => engine.Delete());
+        file.Punch(0, long.MaxValue >> rooms.PageShift, lost);
+        file.MarkDeleted();
+    });
+
+    private async ValueTask GrowInTurnAsync(FileMapping file, long length, bool blocking, CancellationToken cancellationToken)
+    {
+        // What lies behind the end in the last page may be anything; from now on it can be read.
+        var old = file.Tree.Length;
+        if ((old & (rooms.PageSize - 1)) != 0)
+        {
+            await writes.ZeroTailAsync(file, old - 1, blocking, cancellationToken).ConfigureAwait(false);
+        }
+
+        Reshape(file, length);
+    }
+
+    private void Reshape(FileMapping file, long length) => Change(file, lost =>
+    {
+        file.RunHook(engine => engine.SetLength(length));
+        file.Reshape(length, lost);
+    });
+
+    private void Change(FileMapping file, Action<List<PageReference>> change)
+    {
+        var lost = new List<PageReference>();
+        file.EnterAlone();
+        file.Volume.Binding.Enter();
+        try
+        {
+            file.ThrowIfClosed();
+            change(lost);
+            var walk = provisional.NewWalk();
+            foreach (var reference in lost)
+            {
+                provisional.Lost(file.Volume, reference, walk, file.Stamp);
+            }
+        }
+        finally
+        {
+            file.Volume.Binding.Exit();
+            file.LeaveAlone();
+        }
+
+        rooms.Writeback.Activity.Increment();
+    }
+
+    private static async ValueTask EnterAsync(Permits turn, bool blocking, CancellationToken cancellationToken)
+    {
+        if (turn.TryTake())
+        {
+            return;
+        }
+
+        if (blocking)
+        {
+            turn.Take();
+        }
+        else
+        {
+            await turn.TakeAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+}

@@ -1,0 +1,531 @@
+using SharedPageCache.Mappings;
+using SharedPageCache.Rmap;
+using SharedPageCache.Writeback;
+
+namespace SharedPageCache.Faults;
+
+/// <summary>
+/// One write that a clone sees whole or not at all: up to <c>MaxAtomicWrite</c> bytes, some pages in a row.
+/// </summary>
+/// <remarks>
+/// <para>
+/// <b>Marks</b> of all its pages are held from the first look to the end: no other writer of the file touches these pages.
+/// So what was prepared stays right unless the file's truth changes (its <see cref="FileMapping.Edition"/>) or the block
+/// that a page was copied from is discarded; both are compared again inside the gate, after the last wait.
+/// </para>
+/// <para>
+/// <b>Prepare</b> (outside the gate, may wait): a page that cannot be written in place gets a new frame with the new
+/// content, copied from the page that is resident or loaded; the source is pinned while it is copied, and whoever writes
+/// in place looks at pins after taking X, so the copy is whole.
+/// </para>
+/// <para>
+/// <b>Apply</b> (inside the gate): first every page that is written in place is taken (X on its frame, a full fence, then
+/// no pins), then all bytes and references change. If one cannot be taken all are given back and that page is prepared.
+/// Inside together if the file owns the leaves; else alone, with the binding lock, copying the paths. Binding lock before
+/// X: who freezes frames holds it and waits for X.
+/// </para>
+/// <para>
+/// <b>In place</b> means: the slot is provisional, and root, nodes, leaf and frame all carry the file's stamp, compared
+/// inside the gate: nobody else shows the frame. Everything else is copied.
+/// </para>
+/// </remarks>
+internal sealed class PageWrite : IDisposable
+{
+    private readonly Rooms _rooms;
+    private readonly PageFaults _faults;
+    private readonly ProvisionalFrames _provisional;
+    private readonly FileMapping _file;
+    private readonly long _offset;
+    private readonly int _length;
+    private readonly Lsn _lsn;
+    private readonly Prepared[] _pages;
+    private readonly long _firstPage;
+    private int _marked;
+    private long _unshareAsked;
+
+    public PageWrite(Rooms rooms, PageFaults faults, ProvisionalFrames provisional, FileMapping file, long offset, int length, Lsn lsn)
+    {
+        _rooms = rooms;
+        _faults = faults;
+        _provisional = provisional;
+        _file = file;
+        _offset = offset;
+        _length = length;
+        _lsn = lsn;
+        _firstPage = offset >> rooms.PageShift;
+        _pages = new Prepared[(int)((offset + Math.Max(1, length) - 1 >> rooms.PageShift) - _firstPage) + 1];
+        Array.Fill(_pages, new Prepared(-1));
+    }
+
+    /// <summary>What a write waits for before it can go on.</summary>
+    public enum Need
+    {
+        /// <summary>Nothing: the write is done.</summary>
+        Done,
+
+        /// <summary>Another writer has the page.</summary>
+        Mark,
+
+        /// <summary>The engine must be asked where the page is.</summary>
+        Leaf,
+
+        /// <summary>The page must be read: it is written in part.</summary>
+        Source,
+
+        /// <summary>A frame, or room for one more dirty page.</summary>
+        Room,
+
+        /// <summary>The engine must be told that pages will stop being shared.</summary>
+        Unshare,
+
+        /// <summary>The file has become shorter than the write.</summary>
+        Length,
+    }
+
+    /// <summary>The page that the need is about.</summary>
+    public long Page { get; private set; }
+
+    /// <summary>Whether pages are copied even if nothing of them changes: to have their tail zeroed.</summary>
+    public bool ForcesCopy { get; init; }
+
+    /// <summary>The moment at which the write began to wait for room, as its volume's writer counts them.</summary>
+    public long? WaitsSince { get; set; }
+
+    /// <summary>Goes as far as it can without a wait.</summary>
+    /// <param name="bytes">What is written.</param>
+    public Need TryGoOn(ReadOnlySpan<byte> bytes)
+    {
+        for (; _marked < _pages.Length; _marked++)
+        {
+            Page = _firstPage + _marked;
+            if (!_file.Writing.Marks.TryMark(Page))
+            {
+                return Need.Mark;
+            }
+        }
+
+        while (true)
+        {
+            _file.ThrowIfClosed();
+            if (_offset + _length > _file.Tree.Length)
+            {
+                return Need.Length;
+            }
+
+            for (var i = 0; i < _pages.Length; i++)
+            {
+                if (_pages[i].Frame < 0 && !LooksOwned(i) && Prepare(i, bytes) is var need and not Need.Done)
+                {
+                    return need;
+                }
+            }
+
+            var missing = Apply(bytes, out var applied);
+            if (applied != Need.Source)
+            {
+                return applied;
+            }
+
+            // What this page was prepared from is no longer true, or it can no longer be written in place.
+            GiveBack(missing);
+            if (Prepare(missing, bytes) is var again and not Need.Done)
+            {
+                return again;
+            }
+        }
+    }
+
+    /// <summary>The page of a <see cref="Need.Source"/> has come: it is copied at once, while it is held.</summary>
+    public void Supply(PageHold hold, long clock, ReadOnlySpan<byte> bytes)
+    {
+        var i = (int)(Page - _firstPage);
+        if (TryTakeFrame(i, out var frame))
+        {
+            Fill(i, frame, hold, clock, bytes);
+        }
+    }
+
+    /// <summary>The engine was told; <paramref name="stamp"/> is the file's stamp from before.</summary>
+    public void UnshareTold(long stamp) => _unshareAsked = stamp;
+
+    public void Dispose()
+    {
+        for (var i = 0; i < _pages.Length; i++)
+        {
+            GiveBack(i);
+        }
+
+        while (_marked > 0)
+        {
+            _file.Writing.Marks.Unmark(_firstPage + --_marked);
+        }
+    }
+
+    /// <summary>Whether it is worth trying to write in place. A guess; the gate decides.</summary>
+    private bool LooksOwned(int i)
+    {
+        var page = _firstPage + i;
+        return !ForcesCopy && _file.Tree.FindLeaf(Window.Of(page)) is { } leaf && leaf.IsProvisional(Window.SlotOf(page))
+            && leaf[Window.SlotOf(page)] is { IsResident: true } reference && _rooms.Frames.StampOf(reference.Frame) == _file.Stamp;
+    }
+
+    private Need Prepare(int i, ReadOnlySpan<byte> bytes)
+    {
+        Page = _firstPage + i;
+        if (!LeafFinder.TryFind(_file, Page, out var found))
+        {
+            return Need.Leaf;
+        }
+
+        if (_unshareAsked != _file.Stamp && IsShared(found.Leaf, Window.SlotOf(Page)))
+        {
+            return Need.Unshare;
+        }
+
+        if (!_file.Volume.Writer!.HasRoomFor(1))
+        {
+            return Need.Room;
+        }
+
+        var clock = _file.Volume.Clock.Now;
+        var hold = PageHold.Zero;
+        if (!IsWhole(i) && !_faults.TryFaultMinor(_file, Page, out hold))
+        {
+            return Need.Source;
+        }
+
+        try
+        {
+            if (!TryTakeFrame(i, out var frame))
+            {
+                return Need.Room;
+            }
+
+            Fill(i, frame, hold, clock, bytes);
+            return Need.Done;
+        }
+        finally
+        {
+            _faults.Release(hold);
+        }
+    }
+
+    private bool IsShared(Leaf leaf, int slot)
+    {
+        if (_file.Family.HasRelatives)
+        {
+            return true;
+        }
+
+        var start = slot << _rooms.PageShift;
+        foreach (var run in leaf.Runs)
+        {
+            if (run.End > start && run.Start < start + _rooms.PageSize && (run.Flags & ExtentFlags.Shared) != 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Whether nothing of the old page stays visible.</summary>
+    private bool IsWhole(int i)
+    {
+        var start = _firstPage + i << _rooms.PageShift;
+        return !ForcesCopy && _offset <= start
+            && _offset + _length >= Math.Min(start + _rooms.PageSize, _file.Tree.Length);
+    }
+
+    private bool TryTakeFrame(int i, out int frame)
+    {
+        if (!_rooms.Supply.TryTake(_file.Domain, out frame))
+        {
+            return false;
+        }
+
+        _pages[i] = new Prepared(frame);
+        return true;
+    }
+
+    private void Fill(int i, int frame, PageHold hold, long clock, ReadOnlySpan<byte> bytes)
+    {
+        var page = _firstPage + i;
+        var target = _rooms.Arena.Span(frame);
+        var isWhole = IsWhole(i);
+        if (!isWhole && hold.Kind == PageHoldKind.Zero)
+        {
+            target.Clear();
+        }
+        else if (!isWhole)
+        {
+            _rooms.Arena.Span(hold.Frame).CopyTo(target);
+            _rooms.Writeback.PagesCopied.Increment();
+        }
+
+        // Behind the file's end a page holds zeros, so that a longer file finds them.
+        var inside = _file.Tree.Length - (page << _rooms.PageShift);
+        if (inside < target.Length)
+        {
+            target[(int)Math.Max(0, inside)..].Clear();
+        }
+
+        Overlay(i, target, bytes);
+        _pages[i] = new Prepared(frame, _file.Edition, isWhole ? long.MaxValue : clock);
+    }
+
+    private void Overlay(int i, Span<byte> page, ReadOnlySpan<byte> bytes)
+    {
+        var start = (_firstPage + i << _rooms.PageShift) - _offset;
+        var from = (int)Math.Max(0, start);
+        var to = (int)Math.Min(_length, start + page.Length);
+        if (to > from)
+        {
+            bytes[from..to].CopyTo(page[(int)(from - start)..]);
+        }
+    }
+
+    /// <summary>Changes everything, or nothing.</summary>
+    /// <returns>The page that must be prepared (again) if <paramref name="need"/> is <see cref="Need.Source"/>.</returns>
+    private int Apply(ReadOnlySpan<byte> bytes, out Need need)
+    {
+        var leaves = new Leaf[_pages.Length];
+        var alone = false;
+        _file.EnterTogether();
+        if (!OwnsAll(leaves))
+        {
+            _file.LeaveTogether();
+            _file.EnterAlone();
+            alone = true;
+        }
+
+        // Who replaces a dirty page looks, in the same hold of the binding lock, whether it has lost its last owner.
+        var binds = alone || ReplacesProvisional(leaves);
+        if (binds)
+        {
+            _file.Volume.Binding.Enter();
+        }
+
+        var missing = -1;
+        try
+        {
+            need = Check(leaves, alone);
+            if (need == Need.Done)
+            {
+                missing = TakeAll(leaves);
+                need = missing < 0 ? Need.Done : Need.Source;
+            }
+
+            if (need == Need.Done)
+            {
+                Change(leaves, bytes);
+            }
+        }
+        finally
+        {
+            if (binds)
+            {
+                _file.Volume.Binding.Exit();
+            }
+
+            if (alone)
+            {
+                _file.LeaveAlone();
+            }
+            else
+            {
+                _file.LeaveTogether();
+            }
+        }
+
+        if (need == Need.Done)
+        {
+            NoteUse(leaves);
+        }
+
+        return missing;
+    }
+
+    private bool OwnsAll(Leaf[] leaves)
+    {
+        for (var i = 0; i < _pages.Length; i++)
+        {
+            var window = Window.Of(_firstPage + i);
+            if (_file.Tree.FindLeaf(window) is not { } leaf || !_file.Owns(window, leaf))
+            {
+                return false;
+            }
+
+            leaves[i] = leaf;
+        }
+
+        return true;
+    }
+
+    private bool ReplacesProvisional(Leaf[] leaves)
+    {
+        for (var i = 0; i < _pages.Length; i++)
+        {
+            if (_pages[i].Frame >= 0 && leaves[i].IsProvisional(Window.SlotOf(_firstPage + i)))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private Need Check(Leaf[] leaves, bool alone)
+    {
+        _file.ThrowIfClosed();
+        if (_offset + _length > _file.Tree.Length)
+        {
+            return Need.Length;
+        }
+
+        for (var i = 0; i < _pages.Length; i++)
+        {
+            Page = _firstPage + i;
+            if (!alone)
+            {
+                continue;
+            }
+
+            // The engine hears of each page that stops being shared before it does.
+            if (_file.Tree.FindLeaf(Window.Of(Page)) is { } shared && _unshareAsked != _file.Stamp && IsShared(shared, Window.SlotOf(Page)))
+            {
+                return Need.Unshare;
+            }
+
+            if (_file.Diverge(Window.Of(Page)) is not { } leaf)
+            {
+                return Need.Leaf;
+            }
+
+            leaves[i] = leaf;
+        }
+
+        return Need.Done;
+    }
+
+    /// <summary>Takes X on every page that is written in place, and compares what the others were prepared from.</summary>
+    /// <returns>The page that is not ready, or -1.</returns>
+    private int TakeAll(Leaf[] leaves)
+    {
+        var stamp = _file.Stamp;
+        for (var i = 0; i < _pages.Length; i++)
+        {
+            var slot = Window.SlotOf(_firstPage + i);
+            if (_pages[i].Frame >= 0 ? IsStillTrue(_pages[i], leaves[i], slot) : TryTakeInPlace(leaves[i], slot, stamp))
+            {
+                continue;
+            }
+
+            for (var taken = 0; taken < i; taken++)
+            {
+                if (_pages[taken].Frame < 0)
+                {
+                    _rooms.Frames[leaves[taken][Window.SlotOf(_firstPage + taken)].Frame].State.EndWrite(changed: false);
+                }
+            }
+
+            return i;
+        }
+
+        return -1;
+    }
+
+    private bool IsStillTrue(Prepared prepared, Leaf leaf, int slot) =>
+        prepared.Edition == _file.Edition
+        && (prepared.Clock == long.MaxValue || leaf.IsProvisional(slot)
+            || leaf.ResolveByRuns(slot, _rooms.PageShift) is not { Kind: PageSourceKind.Block } source
+            || !_file.Volume.Clock.HasChangedSince(prepared.Clock, source.Block));
+
+    private bool TryTakeInPlace(Leaf leaf, int slot, long stamp)
+    {
+        var reference = leaf[slot];
+        return leaf.IsProvisional(slot) && WriteInPlace.TryTake(_rooms.Frames, reference, stamp);
+    }
+
+    private void Change(Leaf[] leaves, ReadOnlySpan<byte> bytes)
+    {
+        var stamp = _file.Stamp;
+        OwnerWalk? walk = null;
+        for (var i = 0; i < _pages.Length; i++)
+        {
+            var slot = Window.SlotOf(_firstPage + i);
+            var old = leaves[i][slot];
+            if (_pages[i].Frame < 0)
+            {
+                Overlay(i, _rooms.Arena.Span(old.Frame), bytes);
+                if (_lsn != Lsn.None)
+                {
+                    _file.Volume.Dirty.Raise(old.Frame, _lsn);
+                }
+
+                _rooms.Frames[old.Frame].State.EndWrite(changed: true);
+                continue;
+            }
+
+            var lsn = _lsn;
+            var replaces = leaves[i].IsProvisional(slot);
+            if (replaces && _file.Volume.Dirty.TryGet(old.Frame, out var source) && lsn < source.Lsn)
+            {
+                // The copy holds what the source's log record describes.
+                lsn = source.Lsn;
+            }
+
+            Show(i, leaves[i], slot, stamp, lsn);
+            if (replaces)
+            {
+                walk ??= _provisional.NewWalk();
+                _provisional.Lost(_file.Volume, old, walk, stamp);
+            }
+        }
+    }
+
+    /// <summary>Publishes upwards: bytes and state, the dirty set, the frame's place, the reference.</summary>
+    private void Show(int i, Leaf leaf, int slot, long stamp, Lsn lsn)
+    {
+        var frame = _pages[i].Frame;
+        _pages[i] = new Prepared(-1);
+        var generation = _rooms.Frames[frame].State.Load().Generation;
+        _rooms.Frames.SetStamp(frame, stamp);
+        _rooms.Frames[frame].State.PublishDirty();
+        _file.Volume.Dirty.Add(
+            frame, new DirtyPages.Entry(generation, _file, _firstPage + i, lsn, _rooms.Time.GetTimestamp()));
+        leaf.Lock.Enter();
+        _rooms.Rmap.Add(frame, new Place(leaf.Family.Id, slot));
+        leaf.InstallProvisional(slot, PageReference.Resident(frame, generation), _rooms.Ledger);
+        leaf.Lock.Exit();
+    }
+
+    private void NoteUse(Leaf[] leaves)
+    {
+        for (var i = 0; i < _pages.Length; i++)
+        {
+            var page = _firstPage + i;
+            if (_file.Touches is not { } touches || !touches.IsSet(page))
+            {
+                _rooms.Reader.TouchFirst(_file, page, leaves[i]);
+            }
+        }
+
+        _file.Volume.Writer!.Noted();
+    }
+
+    private void GiveBack(int i)
+    {
+        if (_pages[i].Frame >= 0)
+        {
+            _rooms.Pool.Push(_pages[i].Frame);
+            _pages[i] = new Prepared(-1);
+        }
+    }
+
+    /// <summary>A frame with the new content of a page, and what that was made from.</summary>
+    /// <param name="Frame">The frame, or -1.</param>
+    /// <param name="Edition">The file's edition when it was filled.</param>
+    /// <param name="Clock">The volume's clock before the source was looked for; the largest number if there was none.</param>
+    private readonly record struct Prepared(int Frame, long Edition = 0, long Clock = long.MaxValue);
+}

@@ -1,0 +1,172 @@
+using SharedPageCache.Mappings;
+using SharedPageCache.Writeback;
+
+namespace SharedPageCache.Faults;
+
+/// <summary>Writes of byte ranges, blocking or awaiting: a series of atomic pieces, each driven until it is done.</summary>
+internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFrames provisional, int mostAtomicPages)
+{
+    /// <summary>The most bytes that a clone sees whole or not at all, for a write that begins at a page.</summary>
+    public long MostAtomicBytes => (long)mostAtomicPages << rooms.PageShift;
+
+    /// <summary>Makes a file longer; it reads zero from its old length on.</summary>
+    public Func<FileMapping, long, bool, CancellationToken, ValueTask> Grow { get; set; } =
+        static (_, _, _, _) => throw new InvalidOperationException("Not wired.");
+
+    /// <summary>Writes on the calling thread.</summary>
+    public void Write(FileMapping file, long offset, ReadOnlySpan<byte> bytes, Lsn lsn)
+    {
+        while (bytes.Length > 0)
+        {
+            var count = PieceOf(offset, bytes.Length);
+            var piece = bytes[..count];
+            if (offset + bytes.Length > file.Tree.Length)
+            {
+                Complete(Grow(file, offset + bytes.Length, true, CancellationToken.None));
+            }
+
+            if (!IsInOnePage(offset, count) || !WriteInPlace.TryWrite(rooms, file, offset, piece, lsn))
+            {
+                WritePiece(file, offset, piece, lsn);
+            }
+
+            offset += count;
+            bytes = bytes[count..];
+        }
+    }
+
+    /// <summary>Writes without blocking the thread.</summary>
+    public async ValueTask WriteAsync(
+        FileMapping file, long offset, ReadOnlyMemory<byte> bytes, Lsn lsn, CancellationToken cancellationToken)
+    {
+        while (bytes.Length > 0)
+        {
+            var count = PieceOf(offset, bytes.Length);
+            if (offset + bytes.Length > file.Tree.Length)
+            {
+                await Grow(file, offset + bytes.Length, false, cancellationToken).ConfigureAwait(false);
+            }
+
+            if (!IsInOnePage(offset, count) || !WriteInPlace.TryWrite(rooms, file, offset, bytes.Span[..count], lsn))
+            {
+                await WritePieceAsync(file, offset, bytes[..count], lsn, cancellationToken).ConfigureAwait(false);
+            }
+
+            offset += count;
+            bytes = bytes[count..];
+        }
+    }
+
+    /// <summary>
+    /// Gives the file a page of its own at an offset, with zeros behind the file's end: the file is going to be longer.
+    /// </summary>
+    public async ValueTask ZeroTailAsync(FileMapping file, long offset, bool blocking, CancellationToken cancellationToken)
+    {
+        using var write = new PageWrite(rooms, faults, provisional, file, offset, 0, Lsn.None) { ForcesCopy = true };
+        PageWrite.Need need;
+        while ((need = write.TryGoOn([])) != PageWrite.Need.Done)
+        {
+            if (need == PageWrite.Need.Source)
+            {
+                var clock = file.Volume.Clock.Now;
+                var hold = await HoldAsync(file, write.Page, blocking, cancellationToken).ConfigureAwait(false);
+                write.Supply(hold, clock, []);
+                faults.Release(hold);
+                continue;
+            }
+
+            await WaitAsync(file, write, need, offset + 1, blocking, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private void WritePiece(FileMapping file, long offset, ReadOnlySpan<byte> bytes, Lsn lsn)
+    {
+        using var write = new PageWrite(rooms, faults, provisional, file, offset, bytes.Length, lsn);
+        PageWrite.Need need;
+        while ((need = write.TryGoOn(bytes)) != PageWrite.Need.Done)
+        {
+            if (need == PageWrite.Need.Source)
+            {
+                var clock = file.Volume.Clock.Now;
+                var hold = faults.Fault(new PageFaults.Request(file, write.Page, 1, Blocking: true));
+                write.Supply(hold, clock, bytes);
+                faults.Release(hold);
+                continue;
+            }
+
+            Complete(WaitAsync(file, write, need, offset + bytes.Length, blocking: true, CancellationToken.None));
+        }
+    }
+
+    private async ValueTask WritePieceAsync(
+        FileMapping file, long offset, ReadOnlyMemory<byte> bytes, Lsn lsn, CancellationToken cancellationToken)
+    {
+        using var write = new PageWrite(rooms, faults, provisional, file, offset, bytes.Length, lsn);
+        PageWrite.Need need;
+        while ((need = write.TryGoOn(bytes.Span)) != PageWrite.Need.Done)
+        {
+            if (need == PageWrite.Need.Source)
+            {
+                var clock = file.Volume.Clock.Now;
+                var hold = await HoldAsync(file, write.Page, blocking: false, cancellationToken).ConfigureAwait(false);
+                write.Supply(hold, clock, bytes.Span);
+                faults.Release(hold);
+                continue;
+            }
+
+            await WaitAsync(file, write, need, offset + bytes.Length, blocking: false, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private ValueTask<PageHold> HoldAsync(FileMapping file, long page, bool blocking, CancellationToken cancellationToken) =>
+        faults.FaultAsync(new PageFaults.Request(file, page, 1, blocking), cancellationToken);
+
+    private async ValueTask WaitAsync(
+        FileMapping file, PageWrite write, PageWrite.Need need, long end, bool blocking, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        file.ThrowIfClosed();
+        switch (need)
+        {
+            case PageWrite.Need.Mark:
+                await file.Writing.Marks.WaitAsync(cancellationToken).ConfigureAwait(false);
+                break;
+            case PageWrite.Need.Leaf:
+                await faults.FindLeafAsync(file, write.Page, blocking, cancellationToken).ConfigureAwait(false);
+                break;
+            case PageWrite.Need.Room:
+                write.WaitsSince ??= file.Volume.Writer!.Begin();
+                await file.Volume.Writer!.WaitAsync(write.WaitsSince.Value, cancellationToken).ConfigureAwait(false);
+                break;
+            case PageWrite.Need.Length when file.Tree.Length < end:
+                await Grow(file, end, blocking, cancellationToken).ConfigureAwait(false);
+                break;
+            case PageWrite.Need.Unshare:
+                var stamp = file.Stamp;
+                await ((IWritableExtentMap)file.Extents)
+                    .BeforeUnshareAsync(write.Page << rooms.PageShift, rooms.PageSize, cancellationToken).ConfigureAwait(false);
+                write.UnshareTold(stamp);
+                break;
+        }
+    }
+
+    private static void Complete(ValueTask task)
+    {
+        if (task.IsCompleted)
+        {
+            task.GetAwaiter().GetResult();
+        }
+        else
+        {
+            task.AsTask().GetAwaiter().GetResult();
+        }
+    }
+
+    private int PieceOf(long offset, int length)
+    {
+        var end = ((offset >> rooms.PageShift) + mostAtomicPages) << rooms.PageShift;
+        return (int)Math.Min(length, end - offset);
+    }
+
+    private bool IsInOnePage(long offset, int count) => offset >> rooms.PageShift == offset + count - 1 >> rooms.PageShift;
+}

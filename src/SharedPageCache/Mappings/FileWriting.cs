@@ -1,0 +1,30 @@
+using SharedPageCache.Concurrency;
+
+namespace SharedPageCache.Mappings;
+
+/// <summary>What a file has once it was written to, and not before: marks, the turn for changes of length, untold errors.</summary>
+internal sealed class FileWriting
+{
+    private CacheWritebackException? _untold;
+
+    /// <summary>One writer of a page at a time.</summary>
+    public PageMarks Marks { get; } = new();
+
+    /// <summary>One change of the file's length at a time: it takes several steps, some of which wait.</summary>
+    public Permits LengthTurn { get; } = new(1);
+
+    /// <summary>A write-back in the background has failed for a page that the file shows: the next flush tells it.</summary>
+    public void Report(CacheWritebackException error) => Atomic.CompareExchange(ref _untold, error, null);
+
+    /// <summary>Takes the error that nobody was told yet.</summary>
+    public CacheWritebackException? TakeUntold() => Atomic.Exchange(ref _untold, null);
+
+    /// <summary>A clone has not been told what its origin has not been told.</summary>
+    public void InheritFrom(FileWriting origin)
+    {
+        if (Atomic.LoadAcquire(ref origin._untold) is { } error)
+        {
+            Report(error);
+        }
+    }
+}

@@ -1,0 +1,22 @@
+namespace SharedPageCache.Mappings;
+
+/// <summary>What writers ask of the write-back of their volume, which lies a floor above.</summary>
+internal interface IVolumeWriter
+{
+    /// <summary>Whether that many more pages may become dirty now.</summary>
+    bool HasRoomFor(int pages);
+
+    /// <summary>Pages have become dirty: the writer looks whether it is time to write.</summary>
+    void Noted();
+
+    /// <summary>
+    /// Waits until there may be room for more dirty pages, or frames may have come free.
+    /// </summary>
+    /// <param name="since">What <see cref="Begin"/> gave when the caller began to wait.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <exception cref="CacheWritebackException">All of the volume's dirty pages have failed since then.</exception>
+    Task WaitAsync(long since, CancellationToken cancellationToken);
+
+    /// <summary>The moment at which a caller begins to wait.</summary>
+    long Begin();
+}

@@ -1,0 +1,92 @@
+using SharedPageCache.Mappings;
+
+namespace SharedPageCache.Writeback;
+
+/// <summary>Images that go to one placed run.</summary>
+internal sealed class PlacedPiece(PlacedRun run, List<DirtyImage> images)
+{
+    public PlacedRun Run { get; } = run;
+
+    public List<DirtyImage> Images { get; } = images;
+
+    /// <summary>Why it did not get to the device.</summary>
+    public Exception? Error { get; private set; }
+
+    public string FailedStep { get; private set; } = "";
+
+    public void FailIfGood(string step, Exception error)
+    {
+        if (Error is null)
+        {
+            (FailedStep, Error) = (step, error);
+        }
+    }
+
+    /// <summary>Matches an engine's answer with the runs that it was asked for.</summary>
+    /// <returns>What is wrong with the answer, or null.</returns>
+    public static string? Match(
+        VolumeMap volume, List<List<DirtyImage>> runs, ReadOnlySpan<PlacedRun> placed, int pageSize, List<PlacedPiece> pieces)
+    {
+        var next = 0;
+        foreach (var run in runs)
+        {
+            for (var done = 0; done < run.Count;)
+            {
+                if (next == placed.Length)
+                {
+                    return $"the engine placed {placed.Length} runs, which is too short for {runs.Count} dirty runs.";
+                }
+
+                var answer = placed[next++];
+                if (FaultOf(volume, answer.Blocks, (run.Count - done) * (long)pageSize, pageSize) is { } fault)
+                {
+                    return fault;
+                }
+
+                var count = (int)(answer.Blocks.Length / pageSize);
+                pieces.Add(new PlacedPiece(answer, run.GetRange(done, count)));
+                done += count;
+            }
+        }
+
+        if (next < placed.Length)
+        {
+            return $"the engine placed {placed.Length} runs where {next} were enough.";
+        }
+
+        return FaultOfOverlap(pieces);
+    }
+
+    private static string? FaultOf(VolumeMap volume, BlockRun blocks, long most, int pageSize)
+    {
+        if (blocks.Offset < 0 || blocks.Length <= 0 || blocks.Offset > long.MaxValue - blocks.Length
+            || ((blocks.Offset | blocks.Length) & (pageSize - 1)) != 0)
+        {
+            return $"the placed run at {blocks.Offset} of {blocks.Length} bytes is negative, empty, overflows or is not aligned to the page size {pageSize}.";
+        }
+
+        if (blocks.Length > most)
+        {
+            return $"the placed run {blocks} is longer than the {most} bytes that it is for.";
+        }
+
+        return blocks.End > volume.Device.Length
+            ? $"the placed run {blocks} reaches beyond the end {volume.Device.Length} of the device."
+            : null;
+    }
+
+    private static string? FaultOfOverlap(List<PlacedPiece> pieces)
+    {
+        var sorted = pieces.ConvertAll(static piece => piece.Run.Blocks);
+        sorted.Sort(static (left, right) => left.Offset.CompareTo(right.Offset));
+        for (var i = 1; i < sorted.Count; i++)
+        {
+            if (sorted[i - 1].Overlaps(sorted[i]))
+            {
+                return $"the placed runs {sorted[i - 1]} and {sorted[i]} overlap.";
+            }
+        }
+
+        return null;
+    }
+}

@@ -1,0 +1,231 @@
+using SharedPageCache.Concurrency;
+using SharedPageCache.Mappings;
+
+namespace SharedPageCache.Writeback;
+
+/// <summary>
+/// The write-back of one volume: flushes on demand, a writer in the background, and the place where writers wait who have
+/// made too many pages dirty.
+/// </summary>
+/// <remarks>
+/// <para>
+/// <b>One batch at a time</b>, in order of arrival (<see cref="WritebackBatch"/> says why). A flush writes what was dirty
+/// when its turn came, so all that was written before it was called.
+/// </para>
+/// <para>
+/// <b>Persist.</b> Every publication and every hook owes a persist. Who flushes takes the debt, calls the engine, and owes
+/// again if it fails: a failed persist is repeated by every later flush, even if no page is dirty.
+/// </para>
+/// <para>
+/// <b>Errors in the background</b> are noted with every file that shows the page and told by its next flush. A writer that
+/// waits for room hears of them only when a whole round has begun and ended since it came, and not one page got clean.
+/// </para>
+/// </remarks>
+internal sealed class VolumeWriter : IVolumeWriter, IDisposable
+{
+    /// <summary>Pages of one batch.</summary>
+    private const int BatchPages = 1024;
+
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
+
+    private readonly VolumeMap _volume;
+    private readonly WritebackServices _services;
+    private readonly WritebackLimits _limits;
+    private readonly TimeProvider _time;
+    private readonly Permits _turn = new(1);
+    private readonly Turnstile _rooms = new();
+    private readonly Signal _wake = new();
+    private long _roundsBegun;
+    private long _barrenRound;
+    private CacheWritebackException? _lastError;
+    private int _isRunning;
+    private int _waiters;
+
+    public VolumeWriter(VolumeMap volume, WritebackServices services, WritebackLimits limits, TimeProvider time)
+    {
+        _volume = volume;
+        _services = services;
+        _limits = limits;
+        _time = time;
+    }
+
+    public WritebackLimits Limits => _limits;
+
+    public bool HasRoomFor(int pages) => _volume.Dirty.Count + pages <= _limits.Most;
+
+    public void Noted()
+    {
+        if (Atomic.LoadAcquire(ref _isRunning) == 0 && Atomic.Exchange(ref _isRunning, 1) == 0)
+        {
+            _ = Task.Run(RunAsync);
+        }
+
+        if (_volume.Dirty.Count >= _limits.Start)
+        {
+            _wake.Set();
+        }
+    }
+
+    public long Begin() => Atomic.LoadAcquire(ref _roundsBegun);
+
+    public async Task WaitAsync(long since, CancellationToken cancellationToken)
+    {
+        Atomic.Increment(ref _waiters);
+        try
+        {
+            Noted();
+            _wake.Set();
+            await _rooms.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            Atomic.Decrement(ref _waiters);
+        }
+
+        if (Atomic.LoadAcquire(ref _barrenRound) > since && Atomic.LoadAcquire(ref _lastError) is { } error)
+        {
+            throw new CacheWritebackException(
+                error.File, error.FileName, error.Offset, error.Length, error.Step,
+                $"the write waits for room, and every dirty page of the volume has failed: {error.Message}", error);
+        }
+    }
+
+    /// <summary>Makes dirty pages durable, and all that the engine was told about them.</summary>
+    /// <param name="collect">Gives the frames to write, when the turn has come.</param>
+    /// <param name="cancellationToken">Cancels the waits before a device write.</param>
+    /// <returns>Why pages have failed; empty if everything is durable.</returns>
+    public async Task<List<WritebackFailure>> FlushAsync(Func<List<int>> collect, CancellationToken cancellationToken)
+    {
+        var failures = new List<WritebackFailure>();
+        await _turn.TakeAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await WriteAsync(collect(), failures, cancellationToken).ConfigureAwait(false);
+            await PersistAsync(failures, cancellationToken).ConfigureAwait(false);
+            _volume.RetireLingering();
+        }
+        finally
+        {
+            _turn.Give();
+            _rooms.Pulse();
+        }
+
+        return failures;
+    }
+
+    /// <summary>The volume was detached: the background writer ends.</summary>
+    public void Dispose() => _wake.Set();
+
+    private async Task<int> WriteAsync(List<int> frames, List<WritebackFailure> failures, CancellationToken cancellationToken)
+    {
+        var settled = 0;
+        foreach (var chunk in frames.Chunk(BatchPages))
+        {
+            var batch = new WritebackBatch(_volume, _services);
+            await batch.RunAsync(chunk, cancellationToken).ConfigureAwait(false);
+            failures.AddRange(batch.Failures);
+            settled += batch.Settled;
+            _rooms.Pulse();
+        }
+
+        return settled;
+    }
+
+    private async Task PersistAsync(List<WritebackFailure> failures, CancellationToken cancellationToken)
+    {
+        if (!_volume.TakePersist())
+        {
+            return;
+        }
+
+        var isPaid = false;
+        try
+        {
+            await _volume.Placement!.PersistAsync(cancellationToken).ConfigureAwait(false);
+            isPaid = true;
+        }
+        catch (Exception error) when (error is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+        {
+            failures.Add(new WritebackFailure(
+                new CacheWritebackException(FileId.None, _volume.Name, -1, 0, "Persist", error.Message, error), []));
+        }
+        finally
+        {
+            if (!isPaid)
+            {
+                _volume.OwePersist();
+            }
+        }
+    }
+
+    /// <summary>The background writer. Ends when the volume is detached.</summary>
+    private async Task RunAsync()
+    {
+        var longest = TimeSpan.FromTicks(Math.Max(_limits.Age.Ticks / 4, TimeSpan.TicksPerMillisecond));
+        while (!_volume.IsDetached)
+        {
+            await _wake.WaitAsync(longest, _time).ConfigureAwait(false);
+            if (_volume.Dirty.Count > 0 && !_volume.IsDetached)
+            {
+                await RoundAsync().ConfigureAwait(false);
+            }
+        }
+    }
+
+    private async Task RoundAsync()
+    {
+        var round = Atomic.Add(ref _roundsBegun, 1);
+        var failures = new List<WritebackFailure>();
+        var settled = 0;
+        await _turn.TakeAsync(CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            var due = Due();
+            if (due.Count == 0)
+            {
+                return;
+            }
+
+            settled = await WriteAsync(due, failures, CancellationToken.None).ConfigureAwait(false);
+            await PersistAsync(failures, CancellationToken.None).ConfigureAwait(false);
+            _volume.RetireLingering();
+        }
+        finally
+        {
+            _turn.Give();
+        }
+
+        foreach (var (error, files) in failures)
+        {
+            foreach (var file in files)
+            {
+                file.Writing.Report(error);
+            }
+        }
+
+        if (settled == 0 && failures.Count > 0)
+        {
+            Atomic.StoreRelease(ref _lastError, failures[0].Error);
+            Atomic.StoreRelease(ref _barrenRound, round);
+        }
+
+        _rooms.Pulse();
+        if (failures.Count > 0)
+        {
+            // A failing device is not asked without end.
+            await Task.Delay(Pause, _time).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>What the background writer takes: everything when there is much or somebody waits, else what is old.</summary>
+    private List<int> Due()
+    {
+        var all = _volume.Dirty.All();
+        if (all.Count < _limits.Start && Atomic.LoadAcquire(ref _waiters) == 0)
+        {
+            all.RemoveAll(entry => _time.GetElapsedTime(entry.Value.Since) < _limits.Age);
+        }
+
+        return all.ConvertAll(static entry => entry.Key);
+    }
+}

@@ -1,0 +1,325 @@
+using System.Buffers;
+using SharedPageCache.Concurrency;
+using SharedPageCache.Frames;
+using SharedPageCache.Mappings;
+
+namespace SharedPageCache.Writeback;
+
+/// <summary>
+/// One write-back of some dirty pages of one volume: freeze, EnsureDurable, Place, write, flush, Publish. Persist follows,
+/// outside.
+/// </summary>
+/// <remarks>
+/// <para>
+/// <b>One at a time.</b> A volume runs one batch at a time. So an older image of a page is bound, or given up, before a
+/// newer one freezes: bindings happen in the order of the writes.
+/// </para>
+/// <para>
+/// <b>Freeze</b> (binding lock): Dirty -> Writeback by compare-and-swap, which fails while a writer is inside; from then on
+/// writes copy. The pin keeps the frame for the device. Who shows the image now is written down: a flush that was called
+/// before must make it durable for them even if they overwrite it meanwhile.
+/// </para>
+/// <para>
+/// <b>Place.</b> The runs that the engine gives are listed as the write-back's own, then what is cached or being loaded of
+/// those blocks is dropped (in this order, see <see cref="PlacedBlocks"/>).
+/// </para>
+/// <para>
+/// <b>Failure</b> of any step: what was placed is abandoned, the images are dirty again, nothing is marked clean.
+/// </para>
+/// </remarks>
+internal sealed class WritebackBatch(VolumeMap volume, WritebackServices services)
+{
+    /// <summary>The longest run that is placed and written as one.</summary>
+    private const int LongestRun = 1 << 20;
+
+    /// <summary>Device writes under way at a time.</summary>
+    private const int QueueDepth = 8;
+
+    private readonly FrameTable _frames = services.Frames;
+    private readonly List<DirtyImage> _images = [];
+    private readonly List<PlacedPiece> _pieces = [];
+    private readonly List<WritebackFailure> _failures = [];
+
+    /// <summary>Why pages have failed; empty if all is well.</summary>
+    public IReadOnlyList<WritebackFailure> Failures => _failures;
+
+    /// <summary>How many pages have become clean, or have turned out to be nobody's.</summary>
+    public int Settled { get; private set; }
+
+    /// <summary>Writes pages back. Never throws for the engine's or the device's failures.</summary>
+    /// <param name="frames">Frames that were dirty a moment ago.</param>
+    /// <param name="cancellationToken">Cancels the waits before the first device write.</param>
+    /// <exception cref="OperationCanceledException">Cancelled; the pages are dirty as before.</exception>
+    public async Task RunAsync(IReadOnlyList<int> frames, CancellationToken cancellationToken)
+    {
+        Freeze(frames);
+        try
+        {
+            if (_images.Count > 0 && await TryPlaceAsync(cancellationToken).ConfigureAwait(false))
+            {
+                await WriteAsync().ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            End();
+        }
+    }
+
+    private void Freeze(IReadOnlyList<int> frames)
+    {
+        var walk = services.Provisional.NewWalk();
+        var order = new Dictionary<FileMapping, int>(ReferenceEqualityComparer.Instance);
+        int OrderOf(FileMapping file)
+        {
+            if (!order.TryGetValue(file, out var place))
+            {
+                order.Add(file, place = order.Count);
+            }
+
+            return place;
+        }
+
+        volume.Binding.Enter();
+        try
+        {
+            volume.Cuts.Begin();
+            foreach (var frame in frames)
+            {
+                if (!volume.Dirty.TryGet(frame, out var seen) || !TryFreeze(frame, seen.Generation))
+                {
+                    continue;
+                }
+
+                // Asked again now that no writer can raise the log number any more.
+                volume.Dirty.TryGet(frame, out var entry);
+
+                var owners = walk.Find(frame, entry.Generation);
+                if (owners.Count == 0)
+                {
+                    services.Provisional.Orphan(volume, frame, entry.Generation, duringWriteback: true);
+                    services.Provisional.Unpin(frame);
+                    Settled++;
+                    continue;
+                }
+
+                owners.Sort((left, right) => (OrderOf(left.File), left.Page).CompareTo((OrderOf(right.File), right.Page)));
+                var old = owners[0].Leaf.ResolveByRuns(Window.SlotOf(owners[0].Page), services.PageShift);
+                _images.Add(new DirtyImage(frame, entry, owners, old.Kind == PageSourceKind.Block ? old.Block : -1));
+            }
+        }
+        finally
+        {
+            volume.Binding.Exit();
+        }
+
+        _images.Sort((left, right) =>
+            (OrderOf(left.Origin.File), left.Origin.Page).CompareTo((OrderOf(right.Origin.File), right.Origin.Page)));
+    }
+
+    /// <summary>Pins a dirty frame and freezes it; waits for a writer that is in the middle of a copy.</summary>
+    private bool TryFreeze(int frame, int generation)
+    {
+        _frames.Pin(frame);
+        Backoff backoff = default;
+        while (!_frames[frame].State.TryFreeze(generation))
+        {
+            var state = _frames[frame].State.Load();
+            if (state.Generation != generation || state.Phase != FramePhase.Dirty)
+            {
+                services.Provisional.Unpin(frame);
+                return false;
+            }
+
+            backoff.Once();
+        }
+
+        return true;
+    }
+
+    /// <summary>Asks the engine for places and makes them the write-back's own.</summary>
+    private async Task<bool> TryPlaceAsync(CancellationToken cancellationToken)
+    {
+        var runs = Runs();
+        var step = "EnsureDurable";
+        try
+        {
+            var lsn = _images.Max(static image => image.Entry.Lsn);
+            if (lsn != Lsn.None)
+            {
+                await volume.Placement!.EnsureDurableAsync(lsn, cancellationToken).ConfigureAwait(false);
+            }
+
+            step = "Place";
+            var answer = new ArrayBufferWriter<PlacedRun>(runs.Count);
+            await volume.Placement!.PlaceAsync(DirtyRunsOf(runs), answer, cancellationToken).ConfigureAwait(false);
+            if (PlacedPiece.Match(volume, runs, answer.WrittenSpan, services.PageSize, _pieces) is { } fault)
+            {
+                _pieces.Clear();
+                foreach (var placed in answer.WrittenSpan)
+                {
+                    Abandon(placed.Blocks);
+                }
+
+                throw new InvalidOperationException(fault);
+            }
+        }
+        catch (Exception error) when (error is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+        {
+            Fail(_images, step, error);
+            return false;
+        }
+
+        foreach (var piece in _pieces)
+        {
+            volume.Placed.Add(piece.Run.Blocks);
+            services.Sink.DropBlocks(volume, piece.Run.Blocks);
+        }
+
+        return true;
+    }
+
+    private async Task WriteAsync()
+    {
+        using var turns = new Permits(QueueDepth);
+        await Task.WhenAll(_pieces.Select(piece => WriteAsync(piece, turns))).ConfigureAwait(false);
+        if (_pieces.All(static piece => piece.Error is not null))
+        {
+            return;
+        }
+
+        try
+        {
+            await volume.Device.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception error)
+        {
+            // What the device has of any of them is not known.
+            _pieces.ForEach(piece => piece.FailIfGood("flush", error));
+        }
+    }
+
+    private async Task WriteAsync(PlacedPiece piece, Permits turns)
+    {
+        await turns.TakeAsync(CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            var pages = piece.Images.ConvertAll(image => (ReadOnlyMemory<byte>)services.Arena.Memory(image.Frame)).ToArray();
+            var origin = piece.Images[0].Origin;
+            await services.Writer
+                .WriteAsync(volume, piece.Run, new BlockOrigin(origin.File.Extents, origin.Page << services.PageShift), pages)
+                .ConfigureAwait(false);
+        }
+        catch (Exception error)
+        {
+            piece.FailIfGood("write", error);
+        }
+        finally
+        {
+            turns.Give();
+        }
+    }
+
+    /// <summary>Binds what was written, gives back what was not, and lets go of everything.</summary>
+    private void End()
+    {
+        var publication = new Publication(volume, services);
+        volume.Binding.Enter();
+        try
+        {
+            foreach (var piece in _pieces)
+            {
+                if (piece.Error is null)
+                {
+                    publication.Publish(piece);
+                }
+                else
+                {
+                    Abandon(piece.Run.Blocks);
+                }
+            }
+
+            foreach (var (images, step, error) in publication.Failures)
+            {
+                Fail(images, step, error);
+            }
+
+            foreach (var piece in _pieces.Where(static piece => piece.Error is not null))
+            {
+                Fail(piece.Images, piece.FailedStep, piece.Error!);
+            }
+
+            foreach (var image in _images)
+            {
+                Settled += publication.Release(image) ? 1 : 0;
+            }
+
+            volume.Placed.Clear();
+            volume.Cuts.End();
+        }
+        finally
+        {
+            volume.Binding.Exit();
+        }
+
+        foreach (var image in _images)
+        {
+            services.Provisional.Unpin(image.Frame);
+        }
+
+        services.Counters.Activity.Increment();
+    }
+
+    private void Fail(IReadOnlyList<DirtyImage> images, string step, Exception error)
+    {
+        services.Counters.PagesFailed.Add(images.Count);
+        var origin = images[0].Origin;
+        var failure = new CacheWritebackException(
+            origin.File.Id, origin.File.Name, origin.Page << services.PageShift, (long)images.Count << services.PageShift,
+            step, error.Message, error);
+        _failures.Add(new WritebackFailure(
+            failure, [.. images.SelectMany(static image => image.Owners).Select(static owner => owner.File).Distinct()]));
+    }
+
+    private void Abandon(BlockRun run)
+    {
+        try
+        {
+            volume.Placement!.Abandon(run);
+        }
+        catch (Exception error)
+        {
+            _failures.Add(new WritebackFailure(
+                new CacheWritebackException(FileId.None, null, -1, run.Length, "Abandon", $"the engine refused {run} back: {error.Message}", error), []));
+        }
+    }
+
+    /// <summary>Images that follow each other in the same files, over old blocks that follow each other.</summary>
+    private List<List<DirtyImage>> Runs()
+    {
+        var runs = new List<List<DirtyImage>>();
+        foreach (var image in _images)
+        {
+            if (runs.Count > 0 && runs[^1] is var run && run.Count < Math.Max(1, LongestRun >> services.PageShift)
+                && DirtyImage.Continues(run[^1].Owners, image.Owners)
+                && (run[^1].Replaces < 0 ? image.Replaces < 0 : image.Replaces == run[^1].Replaces + 1))
+            {
+                run.Add(image);
+            }
+            else
+            {
+                runs.Add([image]);
+            }
+        }
+
+        return runs;
+    }
+
+    private DirtyRun[] DirtyRunsOf(List<List<DirtyImage>> runs) =>
+        [.. runs.Select(run =>
+        {
+            var length = (long)run.Count << services.PageShift;
+            var replaces = run[0].Replaces < 0 ? BlockRun.None : new BlockRun(run[0].Replaces << services.PageShift, length);
+            return new DirtyRun(length, replaces, Publication.RunOwnersOf(run[0].Owners, services.PageShift));
+        })];
+}

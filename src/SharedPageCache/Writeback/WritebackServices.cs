@@ -1,0 +1,19 @@
+using SharedPageCache.Frames;
+using SharedPageCache.Memory;
+using SharedPageCache.Physical;
+
+namespace SharedPageCache.Writeback;
+
+/// <summary>What every write-back of a cache works with.</summary>
+internal sealed record WritebackServices(
+    FrameTable Frames,
+    Arena Arena,
+    PhysicalTable Table,
+    ProvisionalFrames Provisional,
+    DeviceWriter Writer,
+    IFrameSink Sink,
+    WritebackCounters Counters,
+    int PageShift)
+{
+    public int PageSize => 1 << PageShift;
+}

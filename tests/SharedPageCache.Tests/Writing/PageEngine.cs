@@ -1,0 +1,384 @@
+using System.Buffers;
+
+namespace SharedPageCache.Tests.Writing;
+
+/// <summary>
+/// The smallest engine that can be written: a map of pages to blocks for each file, reference counts of blocks, and a
+/// durable copy of all maps that only Persist renews. Counts what it is asked, and fails when it is told to.
+/// </summary>
+public sealed class PageEngine(long blocks, int pageSize, bool inPlace = false) : IPlacementEngine
+{
+    private readonly Lock _lock = new();
+    private readonly int[] _references = new int[blocks];
+    private readonly HashSet<long> _placed = [];
+    private readonly List<long> _freedSincePersist = [];
+    private readonly List<PageFile> _files = [];
+    private long _next;
+
+    /// <summary>The volume that hears of freed blocks.</summary>
+    public CachedVolume? Volume { get; set; }
+
+    /// <summary>Called at the beginning of each port and hook with its name; what it throws is thrown.</summary>
+    public Action<string>? Before { get; set; }
+
+    /// <summary>Called inside Place, before it answers.</summary>
+    public Func<Task>? DuringPlace { get; set; }
+
+    /// <summary>Every publication: the run and its owners.</summary>
+    public List<(BlockRun Run, RunOwner[] Owners)> Published { get; } = [];
+
+    public List<BlockRun> Abandoned { get; } = [];
+
+    public List<Lsn> EnsuredDurable { get; } = [];
+
+    public int Persists { get; private set; }
+
+    public int Placements { get; private set; }
+
+    public int Unshares { get; private set; }
+
+    public int PageSize => pageSize;
+
+    /// <summary>Blocks that are shown by a file, or placed.</summary>
+    public int BlocksInUse
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _references.Count(static count => count != 0) + _placed.Count;
+            }
+        }
+    }
+
+    public PageFile Create(long length = 0)
+    {
+        lock (_lock)
+        {
+            var file = new PageFile(this, length);
+            _files.Add(file);
+            return file;
+        }
+    }
+
+    /// <summary>A file of which the first pages lie in the first free blocks, as they are.</summary>
+    public PageFile CreateMapped(long pages)
+    {
+        lock (_lock)
+        {
+            var file = new PageFile(this, pages * pageSize);
+            _files.Add(file);
+            for (var page = 0L; page < pages; page++)
+            {
+                var block = Take();
+                file.Blocks[page] = block;
+                _references[block]++;
+            }
+
+            return file;
+        }
+    }
+
+    /// <summary>What a file would hold if the machine stopped now: its pages as of the last Persist, read from a device.</summary>
+    public static byte[] Durable(PageFile file, ReadOnlySpan<byte> device)
+    {
+        var bytes = new byte[file.DurableLength];
+        foreach (var (page, block) in file.DurableBlocks)
+        {
+            var start = page * file.Engine.PageSize;
+            if (start < bytes.Length)
+            {
+                var count = (int)Math.Min(file.Engine.PageSize, bytes.Length - start);
+                device.Slice((int)(block * file.Engine.PageSize), count).CopyTo(bytes.AsSpan((int)start));
+            }
+        }
+
+        return bytes;
+    }
+
+    public ValueTask EnsureDurableAsync(Lsn lsn, CancellationToken cancellationToken)
+    {
+        Before?.Invoke("EnsureDurable");
+        EnsuredDurable.Add(lsn);
+        return ValueTask.CompletedTask;
+    }
+
+    public async ValueTask PlaceAsync(
+        ReadOnlyMemory<DirtyRun> dirty, IBufferWriter<PlacedRun> placed, CancellationToken cancellationToken)
+    {
+        Before?.Invoke("Place");
+        if (DuringPlace is { } during)
+        {
+            await during();
+        }
+
+        lock (_lock)
+        {
+            Placements++;
+            var taken = new List<long>();
+            foreach (var run in dirty.Span)
+            {
+                for (var done = 0L; done < run.Length; done += pageSize)
+                {
+                    var old = run.Replaces.IsSome ? (run.Replaces.Offset + done) / pageSize : -1;
+                    if (inPlace && old >= 0 && _references[old] == run.Owners.Length)
+                    {
+                        placed.Write([new PlacedRun(new BlockRun(old * pageSize, pageSize))]);
+                        continue;
+                    }
+
+                    try
+                    {
+                        taken.Add(Take());
+                    }
+                    catch (IOException)
+                    {
+                        _placed.ExceptWith(taken);
+                        throw;
+                    }
+
+                    _placed.Add(taken[^1]);
+                    placed.Write([new PlacedRun(new BlockRun(taken[^1] * pageSize, pageSize))]);
+                }
+            }
+        }
+    }
+
+    public void Publish(BlockRun run, ReadOnlySpan<RunOwner> owners)
+    {
+        Before?.Invoke("Publish");
+        lock (_lock)
+        {
+            Published.Add((run, owners.ToArray()));
+            foreach (var owner in owners)
+            {
+                var file = (PageFile)owner.File;
+                for (var done = 0L; done < run.Length; done += pageSize)
+                {
+                    file.Bind((owner.FileOffset + done) / pageSize, (run.Offset + done) / pageSize);
+                }
+
+                file.Advance();
+            }
+
+            for (var done = 0L; done < run.Length; done += pageSize)
+            {
+                _placed.Remove((run.Offset + done) / pageSize);
+            }
+        }
+    }
+
+    public async ValueTask PersistAsync(CancellationToken cancellationToken)
+    {
+        await Task.Yield();
+        Before?.Invoke("Persist");
+        List<long> freed;
+        lock (_lock)
+        {
+            Persists++;
+            foreach (var file in _files)
+            {
+                file.Persist();
+            }
+
+            freed = [.. _freedSincePersist.Where(block => _references[block] == 0)];
+            _freedSincePersist.Clear();
+        }
+
+        // Nothing durable shows them any more: what is cached of them goes, then they may be used again.
+        foreach (var block in freed)
+        {
+            Volume?.Discard(new BlockRun(block * pageSize, pageSize));
+        }
+
+        lock (_lock)
+        {
+            _reusable.UnionWith(freed);
+        }
+    }
+
+    public void Abandon(BlockRun run)
+    {
+        Before?.Invoke("Abandon");
+        lock (_lock)
+        {
+            Abandoned.Add(run);
+            for (var done = 0L; done < run.Length; done += pageSize)
+            {
+                var block = (run.Offset + done) / pageSize;
+                if (_placed.Remove(block))
+                {
+                    _reusable.Add(block);
+                }
+            }
+        }
+    }
+
+    private readonly SortedSet<long> _reusable = [];
+
+    internal T Locked<T>(string name, Func<T> change)
+    {
+        Before?.Invoke(name);
+        lock (_lock)
+        {
+            return change();
+        }
+    }
+
+    internal void NoteUnshare() => Unshares++;
+
+    internal void Add(PageFile file) => _files.Add(file);
+
+    internal void Refer(long block) => _references[block]++;
+
+    internal void Unrefer(long block)
+    {
+        if (--_references[block] == 0)
+        {
+            _freedSincePersist.Add(block);
+        }
+    }
+
+    private long Take()
+    {
+        if (_next < _references.Length)
+        {
+            return _next++;
+        }
+
+        if (_reusable.Count == 0)
+        {
+            throw new IOException($"no space: all {_references.Length} blocks are in use.");
+        }
+
+        var block = _reusable.Min;
+        _reusable.Remove(block);
+        return block;
+    }
+
+    /// <summary>A file of the engine.</summary>
+    public sealed class PageFile(PageEngine engine, long length) : IWritableExtentMap
+    {
+        private long _sequence = 1;
+
+        public PageEngine Engine => engine;
+
+        public long Length { get; private set; } = length;
+
+        public long DurableLength { get; private set; }
+
+        public bool IsDeleted { get; private set; }
+
+        public SortedDictionary<long, long> Blocks { get; private set; } = [];
+
+        public SortedDictionary<long, long> DurableBlocks { get; private set; } = [];
+
+        public long Sequence => Interlocked.Read(ref _sequence);
+
+        public ValueTask GetExtentsAsync(
+            long offset, long length, IBufferWriter<Extent> destination, CancellationToken cancellationToken)
+        {
+            engine.Locked("GetExtents", () =>
+            {
+                for (var page = offset / engine.PageSize; page * engine.PageSize < offset + length; page++)
+                {
+                    if (Blocks.TryGetValue(page, out var block))
+                    {
+                        destination.Write([new Extent(page * engine.PageSize, engine.PageSize, block * engine.PageSize)]);
+                    }
+                }
+
+                return 0;
+            });
+            return ValueTask.CompletedTask;
+        }
+
+        public IExtentMap Clone() => engine.Locked("Clone", () =>
+        {
+            var clone = new PageFile(engine, Length) { Blocks = new SortedDictionary<long, long>(Blocks) };
+            foreach (var block in Blocks.Values)
+            {
+                engine.Refer(block);
+            }
+
+            engine.Add(clone);
+            return clone;
+        });
+
+        public void SetLength(long newLength) => engine.Locked("SetLength", () =>
+        {
+            Length = newLength;
+            Cut((newLength + engine.PageSize - 1) / engine.PageSize, long.MaxValue);
+            return 0;
+        });
+
+        public void PunchHole(long offset, long length) => engine.Locked("PunchHole", () =>
+        {
+            Assert.Equal(0, (offset | length) % engine.PageSize);
+            Cut(offset / engine.PageSize, (offset + length) / engine.PageSize - 1);
+            return 0;
+        });
+
+        public void CloneRange(IExtentMap source, long sourceOffset, long destinationOffset, long length) =>
+            engine.Locked("CloneRange", () =>
+            {
+                var from = (PageFile)source;
+                var pages = length / engine.PageSize;
+                var shift = (destinationOffset - sourceOffset) / engine.PageSize;
+                var blocks = from.Blocks.Where(pair => pair.Key >= sourceOffset / engine.PageSize && pair.Key < sourceOffset / engine.PageSize + pages).ToList();
+                Cut(destinationOffset / engine.PageSize, destinationOffset / engine.PageSize + pages - 1);
+                foreach (var (page, block) in blocks)
+                {
+                    Bind(page + shift, block);
+                }
+
+                Advance();
+                return 0;
+            });
+
+        public void Delete() => engine.Locked("Delete", () =>
+        {
+            IsDeleted = true;
+            Length = 0;
+            Cut(0, long.MaxValue);
+            return 0;
+        });
+
+        public ValueTask BeforeUnshareAsync(long offset, long length, CancellationToken cancellationToken)
+        {
+            engine.Before?.Invoke("BeforeUnshare");
+            engine.NoteUnshare();
+            return ValueTask.CompletedTask;
+        }
+
+        internal void Bind(long page, long block)
+        {
+            engine.Refer(block);
+            if (Blocks.TryGetValue(page, out var old))
+            {
+                engine.Unrefer(old);
+            }
+
+            Blocks[page] = block;
+        }
+
+        internal void Advance() => Interlocked.Increment(ref _sequence);
+
+        internal void Persist()
+        {
+            DurableLength = Length;
+            DurableBlocks = new SortedDictionary<long, long>(Blocks);
+        }
+
+        private void Cut(long firstPage, long lastPage)
+        {
+            foreach (var (page, block) in Blocks.Where(pair => pair.Key >= firstPage && pair.Key <= lastPage).ToList())
+            {
+                engine.Unrefer(block);
+                Blocks.Remove(page);
+            }
+
+            Advance();
+        }
+    }
+}

@@ -1,0 +1,64 @@
+using SharedPageCache.Tests.Support;
+
+namespace SharedPageCache.Tests.Writing;
+
+/// <summary>A small cache over a volume that can be written. Verifies itself when it is disposed.</summary>
+public sealed class WriteCache : IDisposable
+{
+    private readonly List<IDisposable> _owned = [];
+
+    public WriteCache(
+        int frames = 64, int pageSize = 4096, long deviceLength = 4 << 20, bool inPlace = false,
+        EvictionPolicy policy = EvictionPolicy.S3Fifo, TimeSpan? dirtyAge = null)
+    {
+        Cache = new PageCache(new PageCacheOptions
+        {
+            PageSize = pageSize, Policy = policy, MaxReadAheadPages = 0, HugePages = false, ExactFrameCount = frames,
+            DirtyAge = dirtyAge ?? TimeSpan.FromHours(1),
+        });
+        Device = new MemoryDevice(deviceLength, Math.Min(4096, pageSize)).Stamp();
+        Engine = new PageEngine(deviceLength / pageSize, pageSize, inPlace);
+        Volume = Cache.AttachVolume(Device, new VolumeOptions { Placement = Engine });
+        Engine.Volume = Volume;
+    }
+
+    public PageCache Cache { get; }
+
+    public MemoryDevice Device { get; }
+
+    public PageEngine Engine { get; }
+
+    public CachedVolume Volume { get; }
+
+    public PageCacheStatistics Figures => Cache.GetStatistics();
+
+    /// <summary>A new file of holes.</summary>
+    public MappedFile OpenNew(long length) => Own(Volume.OpenFile(Engine.Create(length), length));
+
+    /// <summary>A file that lies on the device already.</summary>
+    public MappedFile OpenMapped(long pages) =>
+        Own(Volume.OpenFile(Engine.CreateMapped(pages), pages * Cache.Options.PageSize));
+
+    public byte[] DurableOf(MappedFile file) => PageEngine.Durable((PageEngine.PageFile)file.Extents, Device.Bytes);
+
+    public T Own<T>(T owned)
+        where T : IDisposable
+    {
+        _owned.Add(owned);
+        return owned;
+    }
+
+    public void Dispose()
+    {
+        Cache.Verify();
+        for (var i = _owned.Count - 1; i >= 0; i--)
+        {
+            _owned[i].Dispose();
+        }
+
+        Cache.Verify();
+        Cache.Dispose();
+        Assert.Equal(0, Figures.ResidentBytes);
+        Cache.Verify();
+    }
+}
