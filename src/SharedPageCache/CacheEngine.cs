@@ -110,6 +110,7 @@ internal sealed class CacheEngine
             MinorFaults = counters.MinorFaults.Sum,
             MajorFaults = counters.MajorFaults.Sum,
             LoadsCoalesced = counters.LoadsCoalesced.Sum,
+            Misses = counters.Misses.Sum,
             LoadFailures = counters.LoadFailures.Sum,
             DeviceReads = counters.DeviceReads.Sum,
             DevicePagesRead = counters.DevicePagesRead.Sum,

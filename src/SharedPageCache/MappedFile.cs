@@ -156,7 +156,10 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
     {
         ThrowIfUnusable(offset);
         ThrowIfOutside(offset, _mapping.Tree);
-        return (await PinPageAsync(offset, Length, wanted: 1, waits: true, cancellationToken).ConfigureAwait(false))!;
+        var hold = await _engine.Leases.TakeAsync(
+            _mapping, offset >> _engine.Rooms.PageShift, wanted: 1, waits: true, isOwnLoad: false, cancellationToken)
+            .ConfigureAwait(false);
+        return LeaseOf(hold, offset, Length);
     }
 
     /// <summary>Leases all pages of a range.</summary>
@@ -346,17 +349,22 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
         List<PageMemoryLease> leases, long offset, long end, long pages, bool waits, CancellationToken cancellationToken)
     {
         var isComplete = false;
+        var ownEnd = 0L;
         try
         {
             for (var position = offset; position < end; position += leases[^1].Length)
             {
+                var page = position >> _engine.Rooms.PageShift;
                 var wanted = (int)(pages - leases.Count);
-                if (await PinPageAsync(position, end, wanted, waits, cancellationToken).ConfigureAwait(false) is not { } lease)
+                var hold = await _engine.Leases.TakeAsync(_mapping, page, wanted, waits, page < ownEnd, cancellationToken)
+                    .ConfigureAwait(false);
+                if (hold.Kind == PageHoldKind.None)
                 {
                     return false;
                 }
 
-                leases.Add(lease);
+                ownEnd = hold.IsOwnLoad ? Math.Max(ownEnd, page + hold.Loaded) : ownEnd;
+                leases.Add(LeaseOf(hold, position, end));
             }
 
             return isComplete = true;
@@ -371,18 +379,9 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
         }
     }
 
-    /// <summary>Leases the rest of one page, clipped to an end.</summary>
-    /// <returns>The lease; null if leases may hold no more and the caller does not wait.</returns>
-    private async ValueTask<PageMemoryLease?> PinPageAsync(
-        long offset, long end, int wanted, bool waits, CancellationToken cancellationToken)
+    /// <summary>The lease of the rest of one page, clipped to an end.</summary>
+    private PageMemoryLease LeaseOf(PageHold hold, long offset, long end)
     {
-        var hold = await _engine.Leases.TakeAsync(_mapping, offset >> _engine.Rooms.PageShift, wanted, waits, cancellationToken)
-            .ConfigureAwait(false);
-        if (hold.Kind == PageHoldKind.None)
-        {
-            return null;
-        }
-
         var inPage = (int)offset & (_engine.Rooms.PageSize - 1);
         var memory = _engine.Leases.Memory(hold)[inPage..];
         return new PageMemoryLease(_engine.Leases, hold.Frame, memory[..(int)Math.Min(memory.Length, end - offset)]);

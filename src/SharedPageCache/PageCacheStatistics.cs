@@ -45,6 +45,12 @@ public readonly record struct PageCacheStatistics
     /// <summary>Faults that waited for somebody else's load instead of reading the device again.</summary>
     public long LoadsCoalesced { get; init; }
 
+    /// <summary>
+    /// Pages that a read or lease waited for the device for: loaded for it, loaded for somebody else meanwhile, or read
+    /// around the cache. One fault may bring several pages.
+    /// </summary>
+    public long Misses { get; init; }
+
     /// <summary>Loads that failed.</summary>
     public long LoadFailures { get; init; }
 
@@ -84,7 +90,7 @@ public readonly record struct PageCacheStatistics
     /// <summary>Leaves of all page trees, those not yet collected included.</summary>
     public long Leaves { get; init; }
 
-    /// <summary>The share of reads that needed no device, 0 to 1; 0 when nothing was read.</summary>
+    /// <summary>The share of pages read or leased that needed no wait for the device, 0 to 1; 0 when nothing was read.</summary>
     public double HitRatio =>
-        Hits + MinorFaults + MajorFaults is var all and > 0 ? (Hits + MinorFaults) / (double)all : 0;
+        Hits + MinorFaults + Misses is var all and > 0 ? (Hits + MinorFaults) / (double)all : 0;
 }

@@ -42,6 +42,9 @@ internal sealed class LoadOperation(FileMapping file, Leaf leaf, FileMapping.Coo
     /// <summary>Whether its failure may be the origin's own, so that another file should try through itself.</summary>
     public bool OriginIsGone => File.IsClosed || !File.Holds(Cookie);
 
+    /// <summary>How many pages the load brings from the one in a frame of it on.</summary>
+    public int PagesFrom(int frame) => Frames.Count - Frames.FindIndex(loaded => loaded.Frame == frame);
+
     public void Complete(Exception? error, bool superseded)
     {
         Error = error;

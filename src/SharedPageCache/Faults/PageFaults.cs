@@ -99,7 +99,7 @@ internal sealed class PageFaults
                     _rooms.Counters.LoadsCoalesced.Increment();
                     if (await WaitAsync(request, result.Load!, result.Hold, result.Generation, cancellationToken).ConfigureAwait(false))
                     {
-                        return result.Hold;
+                        return Missed(result.Hold, result.Load!.PagesFrom(result.Hold.Frame), isOwnLoad: false);
                     }
 
                     alone |= result.Load!.Error is not null;
@@ -141,7 +141,7 @@ internal sealed class PageFaults
                     var around = await ReadAroundAsync(request, found, source, cancellationToken).ConfigureAwait(false);
                     if (around.Kind != PageHoldKind.None)
                     {
-                        return around;
+                        return Missed(around, pages: 1, isOwnLoad: true);
                     }
 
                     continue;
@@ -152,15 +152,16 @@ internal sealed class PageFaults
             _rooms.Counters.PagesReadAhead.Add(Math.Max(0, load.Frames.Count - wanted));
             var first = load.Frames[0];
             var hold = new PageHold(PageHoldKind.Pinned, first.Frame);
+            var loaded = load.Frames.Count;
             var run = _runner.RunAsync(load, blocking);
             if (!blocking && !run.IsCompleted)
             {
-                StartFollowing(file, page + load.Frames.Count, wanted - load.Frames.Count);
+                loaded += StartFollowing(file, page + loaded, wanted - loaded);
             }
 
             if (await WaitAsync(request, load, hold, first.Generation, cancellationToken).ConfigureAwait(false))
             {
-                return hold;
+                return Missed(hold, loaded, isOwnLoad: true);
             }
 
             alone |= load.Error is not null;
@@ -221,6 +222,12 @@ internal sealed class PageFaults
     public bool TryPin(PageReference reference, out PageHold hold) => _minor.TryPin(reference, out hold);
 
     private const int MostParallelLoads = 8;
+
+    private PageHold Missed(PageHold hold, int pages, bool isOwnLoad)
+    {
+        _rooms.Counters.Misses.Increment();
+        return hold with { Loaded = pages, IsOwnLoad = isOwnLoad };
+    }
 
     private async ValueTask<bool> WaitAsync(
         Request request, LoadOperation load, PageHold hold, int generation, CancellationToken cancellationToken)
@@ -316,18 +323,22 @@ internal sealed class PageFaults
     }
 
     /// <summary>The rest of a long read that lies elsewhere on the device is fetched at the same time.</summary>
-    private void StartFollowing(FileMapping file, long page, int wanted)
+    /// <returns>How many pages that is.</returns>
+    private int StartFollowing(FileMapping file, long page, int wanted)
     {
-        for (var started = 1; wanted > 0 && started < MostParallelLoads; started++)
+        var pages = 0;
+        for (var started = 1; wanted > pages && started < MostParallelLoads; started++)
         {
-            if (!LeafFinder.TryFind(file, page, out var found) || !TryStartMissing(file, page, found, wanted, out var load))
+            if (!LeafFinder.TryFind(file, page + pages, out var found)
+                || !TryStartMissing(file, page + pages, found, wanted - pages, out var load))
             {
-                return;
+                break;
             }
 
-            page += load.Frames.Count;
-            wanted -= load.Frames.Count;
+            pages += load.Frames.Count;
         }
+
+        return pages;
     }
 
     /// <summary>Starts a load of a page that is nowhere in memory, for nobody in particular.</summary>
