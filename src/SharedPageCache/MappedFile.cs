@@ -208,6 +208,10 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
     /// Brings a range into memory in as few device reads as possible, several at a time. A page that cannot be loaded is
     /// left to whoever reads it.
     /// </summary>
+    /// <remarks>
+    /// Goes no further than the cache can hold: of a longer range it brings the beginning. Holes cost nothing, but it looks
+    /// through no more than 512 pages of them for each frame of the cache.
+    /// </remarks>
     /// <param name="offset">First byte, 0 or more.</param>
     /// <param name="length">Length in bytes, 0 or more; clipped at the end of the file.</param>
     /// <param name="cancellationToken">Cancels the wait; loads under way go on.</param>

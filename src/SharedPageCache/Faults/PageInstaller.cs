@@ -4,21 +4,26 @@ using SharedPageCache.Rmap;
 
 namespace SharedPageCache.Faults;
 
-/// <summary>Puts resident references into leaves: record first, reference second, only while the answer still holds.</summary>
+/// <summary>
+/// Puts resident references into leaves: record first, reference second, only while the file still reaches the leaf.
+/// </summary>
+/// <remarks>
+/// What is installed is what the leaf's runs say, and these never change: a file whose truth changes leaves the leaf. So a
+/// slot that is filled for a file that is just about to leave is right for all who stay. Opaque runs do not name bytes;
+/// they are the file's, and are shown in a leaf only if the engine's sequence has not moved since before they were read.
+/// </remarks>
 internal sealed class PageInstaller(FrameTable frames, ReverseMap rmap, FrameBits touchedFrames, NodeLedger ledger)
 {
     /// <summary>
-    /// Shows a pinned, readable frame in a slot, if the file still reaches the leaf and its truth has not changed since
-    /// the cookie. Checked and done under the leaf's lock: who changes the file's truth counts it up first and then
-    /// copies the path, so it either is seen here or takes effect after.
+    /// Shows a pinned, readable frame, which holds what the leaf maps, in a slot. Checked and done under the leaf's lock:
+    /// a leaf that is taken out of the trees dies under it.
     /// </summary>
-    public void Install(
-        FileMapping file, long page, Leaf leaf, FileMapping.Cookie cookie, int frame, int generation)
+    public void Install(FileMapping file, long page, Leaf leaf, int frame, int generation)
     {
         leaf.Lock.Enter();
         try
         {
-            if (MayInstall(file, page, leaf, cookie))
+            if (MayInstall(file, page, leaf))
             {
                 InstallLocked(leaf, Window.SlotOf(page), frame, generation);
             }
@@ -36,7 +41,7 @@ internal sealed class PageInstaller(FrameTable frames, ReverseMap rmap, FrameBit
         leaf.Lock.Enter();
         try
         {
-            if (!MayInstall(load.File, load.FirstPage, leaf, load.Cookie))
+            if (!MayInstall(load.File, load.FirstPage, leaf) || (load.IsOpaque && !load.File.Holds(load.Cookie)))
             {
                 return;
             }
@@ -53,8 +58,8 @@ internal sealed class PageInstaller(FrameTable frames, ReverseMap rmap, FrameBit
         }
     }
 
-    private static bool MayInstall(FileMapping file, long page, Leaf leaf, FileMapping.Cookie cookie) =>
-        !leaf.IsDead && !file.IsClosed && file.Reaches(Window.Of(page), leaf) && file.Holds(cookie);
+    private static bool MayInstall(FileMapping file, long page, Leaf leaf) =>
+        !leaf.IsDead && !file.IsClosed && file.Reaches(Window.Of(page), leaf);
 
     private void InstallLocked(Leaf leaf, int slot, int frame, int generation)
     {

@@ -66,6 +66,10 @@ internal sealed class LeafIndex(RegionClock clock, RegionIndex regions, int page
         }
     }
 
+    /// <summary>A leaf that is nobody else's, for an answer that holds for a part of its window only.</summary>
+    public Leaf MakeUnlisted(WindowRuns runs, int slotCount, long age, FamilyTable families, NodeLedger ledger) =>
+        Make(runs, slotCount, age, families.Create(), ledger);
+
     private Leaf Make(WindowRuns runs, int slotCount, long age, LeafFamily family, NodeLedger ledger)
     {
         var leaf = new Leaf(slotCount, runs, age, family, ledger);
