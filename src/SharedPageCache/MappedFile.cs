@@ -171,7 +171,12 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
     /// <exception cref="CacheCapacityException">The range has more pages than leases may hold together.</exception>
     /// <inheritdoc cref="ReadAsync" path="/exception"/>
     public async ValueTask<PageRangeLease> PinRangeAsync(
-        long offset, long length, CancellationToken cancellationToken = default)
+        long offset, long length, CancellationToken cancellationToken = default) =>
+        (await PinRangeAsync(offset, length, waits: true, cancellationToken).ConfigureAwait(false))!;
+
+    /// <returns>The lease; null if leases may hold no more now and the caller does not wait for others to end.</returns>
+    internal async ValueTask<PageRangeLease?> PinRangeAsync(
+        long offset, long length, bool waits, CancellationToken cancellationToken)
     {
         ThrowIfUnusable(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
@@ -190,6 +195,11 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
         var leases = new List<PageMemoryLease>((int)pages);
         if (!await TryPinPagesAsync(leases, offset, end, pages, waits: false, cancellationToken).ConfigureAwait(false))
         {
+            if (!waits)
+            {
+                return null;
+            }
+
             await _engine.Leases.RangeTurn.TakeAsync(cancellationToken).ConfigureAwait(false);
             try
             {
