@@ -48,7 +48,7 @@ public sealed class ExhaustionTests
 
         foreach (var task in waiting)
         {
-            (await task.WaitAsync(TimeSpan.FromSeconds(20))).Dispose();
+            (await task.WaitAsync(TimeSpan.FromSeconds(60))).Dispose();
         }
 
         Assert.Equal(0, Words.PinsOf(cache));

@@ -166,7 +166,7 @@ public sealed class RegressionTests
         var around = cache.GetStatistics().ReadsAround;
         map.AssertReads(_device, file);
         Assert.True(cache.GetStatistics().ReadsAround - around < 100, $"{cache.GetStatistics().ReadsAround - around} of 200 pages were read around: {Words.OfFrames(cache)}");
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         using var lease = await file.PinAsync(0, patience.Token);
         map.AssertContent(_device, 0, lease.Memory.Span);
     }

@@ -247,13 +247,12 @@ public class StatisticsTests
 
     private static long Allocated(TestCache cache)
     {
-        cache.Cache.GetStatistics();
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < 10; i++)
+        return Allocations.Of(() =>
         {
-            cache.Cache.GetStatistics();
-        }
-
-        return GC.GetAllocatedBytesForCurrentThread() - before;
+            for (var i = 0; i < 10; i++)
+            {
+                cache.Cache.GetStatistics();
+            }
+        });
     }
 }
