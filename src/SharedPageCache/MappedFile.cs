@@ -174,6 +174,7 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
         long offset, long length, CancellationToken cancellationToken = default) =>
         (await PinRangeAsync(offset, length, waits: true, cancellationToken).ConfigureAwait(false))!;
 
+    /// <summary>Leases all pages of a range, for callers that need not wait for leases of others.</summary>
     /// <returns>The lease; null if leases may hold no more now and the caller does not wait for others to end.</returns>
     internal async ValueTask<PageRangeLease?> PinRangeAsync(
         long offset, long length, bool waits, CancellationToken cancellationToken)
