@@ -77,10 +77,10 @@ internal sealed class Rooms
 
     public FaultCounters Counters { get; } = new();
 
-    /// <summary>A number that moves whenever a page comes or goes.</summary>
+    /// <summary>A number that moves whenever a page comes or goes, or is first used by a file.</summary>
     public long Activity =>
         Counters.MajorFaults.Sum + Counters.MinorFaults.Sum + Counters.DevicePagesRead.Sum + Counters.PagesReadAhead.Sum
-        + Counters.PagesDiscarded.Sum + Counters.LoadFailures.Sum + Reclaimer.Evictions;
+        + Counters.PagesDiscarded.Sum + Counters.LoadFailures.Sum + Reclaimer.Evictions + Ledger.TouchMoves;
 
     /// <summary>Memory of the frame headers and of all tables that are sized with the frames, in bytes.</summary>
     public long FixedMetadataBytes =>

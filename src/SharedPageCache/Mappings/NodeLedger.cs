@@ -17,6 +17,7 @@ internal sealed class NodeLedger
     private long _leaves;
     private long _touchedResidents;
     private long _logicalBytes;
+    private long _touchMoves;
     private int _emptied;
 
     public long NodeBytes => Atomic.LoadAcquire(ref _nodeBytes);
@@ -25,6 +26,9 @@ internal sealed class NodeLedger
 
     /// <summary>Sum over all resident slots of the number of files that have used the page.</summary>
     public long TouchedResidents => Atomic.LoadAcquire(ref _touchedResidents);
+
+    /// <summary>A number that moves, under the leaf's lock, before <see cref="TouchedResidents"/> does.</summary>
+    public long TouchMoves => Atomic.LoadAcquire(ref _touchMoves);
 
     /// <summary>Leaves that lost their last resident page since the last sweep.</summary>
     public int Emptied => Atomic.LoadAcquire(ref _emptied);
@@ -46,6 +50,7 @@ internal sealed class NodeLedger
     {
         if (count != 0)
         {
+            Atomic.Add(ref _touchMoves, 1);
             Atomic.Add(ref _touchedResidents, count);
         }
     }
