@@ -216,6 +216,41 @@ public class FullCacheTests
         await Task.WhenAll(reads).Within();
     }
 
+    [Theory]
+    [Trait("Contract", "C9")]
+    [InlineData(16)]
+    [InlineData(64)]
+    public async Task A_hung_device_leaves_frames_and_reserve_to_the_others(int frames)
+    {
+        using var cache = new TestCache(frames: frames);
+        var rooms = cache.Cache.Engine.Rooms;
+        var other = new MemoryDevice(1 << 20).Stamp(version: 2);
+        var volume = cache.Own(cache.Cache.AttachVolume(other));
+        var healthy = cache.Own(volume.OpenFile(new ListExtents(new Extent(0, 1 << 20, 0)), 1 << 20));
+        var hung = cache.OpenRun(0, 1 << 20);
+        var gate = ReadGate.Before(cache.Device);
+        var reads = Enumerable.Range(0, 200).Select(page => hung.ReadAsync(page * 4096, new byte[8]).AsTask()).ToArray();
+
+        // Pages of the other volume still get frames, and stay.
+        Assert.Equal(4096, await healthy.ReadAsync(0, new byte[4096]).AsTask().Within());
+        Assert.True(healthy.IsResident(0));
+        using (await healthy.PinAsync(8192).AsTask().Within())
+        {
+        }
+
+        // And where no frame is left, they go around.
+        var pinned = Enumerable.Range(0, frames).Where(frame => rooms.Frames[frame].State.Load().Phase != Frames.FramePhase.Loading).ToArray();
+        Array.ForEach(pinned, frame => rooms.Frames.Pin(frame));
+        var bytes = new byte[1 << 20];
+        Assert.Equal(bytes.Length, await healthy.ReadAsync(0, bytes).AsTask().Within());
+        Files.AssertSame(other.Bytes, bytes);
+        Assert.True(cache.Figures.ReadsAround > 0);
+        Assert.All(reads, read => Assert.False(read.IsCompleted));
+        Array.ForEach(pinned, frame => rooms.Frames.Unpin(frame));
+        gate.Open();
+        Assert.All(await Task.WhenAll(reads).Within(), count => Assert.Equal(8, count));
+    }
+
     private static void AssertWithinCapacity(TestCache cache)
     {
         var (figures, pool) = (cache.Figures, cache.Cache.Engine.Rooms.Pool);
