@@ -19,7 +19,7 @@ namespace SharedPageCache.Faults;
 /// or the load is called off.
 /// </para>
 /// <para>
-/// The loads of one volume hold at most half of the frames that are in service: a device that hangs leaves the other half
+/// The loads of one volume hold at most half of the frames that are in service (but two at least): a device that hangs leaves the other half
 /// to the other volumes, and who reads from it waits for it in the reserve (<see cref="ReserveFrames"/>).
 /// </para>
 /// </remarks>
@@ -120,7 +120,8 @@ internal sealed class LoadStarter(Rooms rooms, LoadTable loads)
     {
         if (!TryTakePinned(file, pin, out var frame, out var generation))
         {
-            return Outcome.NoFrame;
+            // The frames may be taken by who loads this very block.
+            return rooms.Table.Find(identity) >= 0 ? Outcome.Lost : Outcome.NoFrame;
         }
 
         _frames.SetIdentity(frame, identity);
@@ -140,7 +141,7 @@ internal sealed class LoadStarter(Rooms rooms, LoadTable loads)
     {
         (frame, generation) = (-1, 0);
         var inService = rooms.Plan.FrameCount - rooms.Plan.Reserve - rooms.Pool.WithheldCount;
-        if (!file.Volume.TryAddLoading(most: Math.Max(1, inService / 2)))
+        if (!file.Volume.TryAddLoading(most: Math.Max(2, inService / 2)))
         {
             return false;
         }
