@@ -26,10 +26,10 @@ internal sealed class Rooms
         var walk = new ReferenceWalk(Rmap, Families, Ledger, PageShift);
         Walk = walk;
         Reclaimer = new Reclaimer(Frames, Table, makePolicy(Frames, plan.FrameCount - plan.Reserve), walk, Pool, Volumes);
-        Sweeper = new LeafSweeper(Frames, Families, Ledger, Pool);
-        Supply = new FrameSupply(Pool, Reclaimer, Ledger, Volumes, plan, () => MetadataBytes);
+        Sweeper = new LeafSweeper(Frames, Families, Ledger, Pool, Rmap);
+        Supply = new FrameSupply(Pool, Reclaimer, Sweeper, Ledger, Volumes, plan, () => MetadataBytes);
         Quota = new LeaseQuota(Frames, LeasedFrames, plan.LeaseLimit);
-        Reader = new PageReader(Frames, Arena, TouchedFrames, Hits, PageShift);
+        Reader = new PageReader(Frames, Arena, TouchedFrames, Hits, Supply.BalanceIfMoved, PageShift);
     }
 
     public MemoryPlan Plan { get; }

@@ -132,6 +132,94 @@ public class FullCacheTests
         Assert.True(cache.Figures.Evictions > 10_000);
     }
 
+    [Theory]
+    [Trait("Contract", "C9")]
+    [InlineData(512)]
+    [InlineData(4096)]
+    public void One_page_in_each_window_stays_under_the_capacity(int pageSize)
+    {
+        using var cache = new TestCache(capacity: 4 << 20, pageSize: pageSize, blockSize: 512, deviceLength: 512);
+        using var volume = cache.Cache.AttachVolume(new EndlessDevice(512));
+
+        // Every page needs another leaf: metadata grows faster than pages.
+        const long Length = 1L << 40;
+        using var file = volume.OpenFile(new EmptyHookExtents(Length), Length);
+        for (var i = 0L; i < 3000; i++)
+        {
+            var offset = i * pageSize * 512 * 3 % Length;
+            Assert.Equal(MemoryDevice.Word(offset), file.ReadWord(offset));
+            AssertWithinCapacity(cache);
+        }
+
+        // What was given up for leaves comes back when the file lets go of them.
+        file.InvalidateExtents(0, Length);
+        Collect();
+        file.ReadWord(0);
+        Assert.InRange(cache.Cache.Engine.Rooms.Pool.WithheldCount, 0, cache.Figures.FrameCount / 10);
+    }
+
+    [Theory]
+    [Trait("Contract", "C9")]
+    [InlineData(512, 1)]
+    [InlineData(4096, 1)]
+    [InlineData(4096, 3)]
+    public void Random_pages_of_a_huge_file_read_again_and_again_stay_under_the_capacity(int pageSize, int clones)
+    {
+        const int Seed = 20261;
+        const long Length = 1L << 40;
+        using var cache = new TestCache(capacity: 4 << 20, pageSize: pageSize, blockSize: 512, deviceLength: 512);
+        using var volume = cache.Cache.AttachVolume(new EndlessDevice(512));
+        var first = cache.Own(volume.OpenFile(new EmptyHookExtents(Length), Length));
+        MappedFile[] files = [first, .. Enumerable.Range(1, clones - 1).Select(_ => cache.Clone(first))];
+        var random = new Random(Seed);
+        var places = Enumerable.Range(0, 2000).Select(_ => random.NextInt64(Length / pageSize) * pageSize).ToArray();
+        for (var i = 0; i < 8000; i++)
+        {
+            // Some places are read often, and some windows hold several of them.
+            var place = places[random.Next(random.Next(4) == 0 ? places.Length : 50)] / (pageSize * 512L) * (pageSize * 512L)
+                + random.Next(3) * pageSize;
+            var file = files[random.Next(files.Length)];
+            Assert.Equal(MemoryDevice.Word(place), file.ReadWord(place));
+            AssertWithinCapacity(cache);
+            if (i % 1000 == 0)
+            {
+                cache.Cache.Verify();
+            }
+        }
+
+        // A page whose leaf was given up is still in its frame.
+        Assert.True(cache.Figures.MinorFaults > 0);
+        Assert.True(cache.Figures.Leaves > 0 && cache.Figures.UncollectedBytes >= 0);
+        using (volume.OpenFile(new EmptyHookExtents(Length), Length))
+        {
+            first.Clone().Dispose();
+        }
+    }
+
+    [Fact]
+    [Trait("Contract", "C9")]
+    public async Task Many_readers_of_sparse_windows_make_progress_under_the_capacity()
+    {
+        const long Length = 1L << 40;
+        using var cache = new TestCache(capacity: 1 << 20, pageSize: 512, blockSize: 512, deviceLength: 512);
+        using var volume = cache.Cache.AttachVolume(new EndlessDevice(512));
+        using var file = volume.OpenFile(new EmptyHookExtents(Length), Length);
+        using var clone = file.Clone();
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(seed => Task.Run(async () =>
+        {
+            var random = new Random(seed);
+            var buffer = new byte[8];
+            for (var i = 0; i < 1000; i++)
+            {
+                var place = random.NextInt64(1000) * (Length / 1000) / 512 * 512;
+                Assert.Equal(8, await (random.Next(2) == 0 ? file : clone).ReadAsync(place, buffer));
+                Assert.Equal(MemoryDevice.Word(place), BitConverter.ToUInt64(buffer));
+            }
+        }))).Within();
+        file.ReadWord(0);
+        AssertWithinCapacity(cache);
+    }
+
     [Fact]
     [Trait("Contract", "C9")]
     [Trait("Row", "B12")]
