@@ -222,6 +222,78 @@ public class FullCacheTests
 
     [Fact]
     [Trait("Contract", "C9")]
+    public async Task Pruning_in_a_storm_of_clones_and_invalidations_keeps_books_and_bytes_right()
+    {
+        const long Length = 1L << 38;
+        using var cache = new TestCache(capacity: 1 << 20, pageSize: 512, blockSize: 512, deviceLength: 512);
+        using var volume = cache.Cache.AttachVolume(new EndlessDevice(512));
+        var rooms = cache.Cache.Engine.Rooms;
+        var first = cache.Own(volume.OpenFile(new EmptyHookExtents(Length), Length));
+        MappedFile[] files = [first, .. Enumerable.Range(0, 5).Select(_ => cache.Clone(first))];
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(seed => Task.Run(() =>
+        {
+            var random = new Random(seed);
+            for (var i = 0; i < 4000; i++)
+            {
+                var place = random.NextInt64(300) * (Length / 300) / 512 * 512;
+                var file = files[random.Next(files.Length)];
+                switch (random.Next(40))
+                {
+                    case 0:
+                        file.InvalidateExtents(place, 512);
+                        break;
+                    case 1:
+                        try
+                        {
+                            using var clone = file.Clone();
+                            Assert.Equal(MemoryDevice.Word(place), clone.ReadWord(place));
+                        }
+                        catch (CacheCapacityException)
+                        {
+                            // Copied paths count until they are collected.
+                        }
+
+                        break;
+                    case 2:
+                        rooms.Sweeper.Prune(20_000);
+                        break;
+                    default:
+                        Assert.Equal(MemoryDevice.Word(place), file.ReadWord(place));
+                        break;
+                }
+            }
+        }))).Within();
+        Collect();
+        first.ReadWord(Length - 512);
+        first.ReadWord(Length / 2);
+        AssertWithinCapacity(cache);
+        cache.Cache.Verify();
+
+        // Every leaf in service counts exactly the files that have used its pages through it.
+        var uses = new Dictionary<(Mappings.Leaf, int), int>();
+        foreach (var mapping in files.Select(file => file.Mapping))
+        {
+            mapping.Tree.ForEachLeaf((window, leaf) =>
+            {
+                for (var slot = 0; slot < leaf.Slots.Length; slot++)
+                {
+                    if (mapping.Touches!.IsSet((window * leaf.Slots.Length) + slot))
+                    {
+                        uses[(leaf, slot)] = uses.GetValueOrDefault((leaf, slot)) + 1;
+                    }
+                }
+            });
+        }
+
+        Assert.NotEmpty(uses);
+        var counted = rooms.Families.AllLeaves().Where(leaf => !leaf.IsDead)
+            .Sum(leaf => Enumerable.Range(0, leaf.Slots.Length).Sum(leaf.TouchesOf));
+        Assert.All(uses.Where(use => !use.Key.Item1.IsDead), use => Assert.Equal(use.Value, use.Key.Item1.TouchesOf(use.Key.Item2)));
+        Assert.Equal(uses.Where(use => !use.Key.Item1.IsDead).Sum(use => use.Value), counted);
+    }
+
+    [Fact]
+    [Trait("Contract", "C9")]
     [Trait("Row", "B12")]
     public void Clones_that_fill_the_memory_take_frames_and_then_are_refused_with_the_numbers()
     {
