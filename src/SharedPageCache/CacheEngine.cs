@@ -106,6 +106,7 @@ internal sealed class CacheEngine
             ResidentBytes = Math.Max(0, plan.FrameCount - idle) * (long)plan.PageSize,
             SavedBytes = Math.Max(0, Rooms.Ledger.TouchedResidents - Rooms.TouchedFrames.Count) * plan.PageSize,
             MetadataBytes = Rooms.MetadataBytes,
+            UncollectedBytes = Rooms.Ledger.GarbageBytes,
             Hits = Rooms.Hits.Sum,
             MinorFaults = counters.MinorFaults.Sum,
             MajorFaults = counters.MajorFaults.Sum,

@@ -28,10 +28,16 @@ public readonly record struct PageCacheStatistics
     public long SavedBytes { get; init; }
 
     /// <summary>
-    /// Bytes of headers, tables, page trees, indexes and reverse map records. Tree nodes count until the garbage
-    /// collector has taken them.
+    /// Bytes of headers, tables, page trees, indexes and reverse map records. Tree nodes that the cache has not itself
+    /// taken out of the trees count until the garbage collector has taken them.
     /// </summary>
     public long MetadataBytes { get; init; }
+
+    /// <summary>
+    /// Bytes of tree nodes that the cache has taken out of the trees and the garbage collector has not taken yet. They come
+    /// beside <see cref="MetadataBytes"/>, and beside the limit.
+    /// </summary>
+    public long UncollectedBytes { get; init; }
 
     /// <summary>Pages read or leased from memory without a fault.</summary>
     public long Hits { get; init; }

@@ -215,6 +215,7 @@ internal sealed class MinorFaults(Rooms rooms, PageInstaller installer, LoadTabl
     {
         file.Touch(page, leaf);
         rooms.TouchedFrames.Set(frame);
+        rooms.Supply.BalanceIfMoved();
     }
 
     /// <summary>A reference of an old generation becomes what the runs say.</summary>

@@ -310,7 +310,7 @@ internal sealed class PageFaults
         Request request, LeafFinder.Found found, PageSource source, int failures, CancellationToken cancellationToken)
     {
         var (file, page) = (request.File, request.Page);
-        var frame = await _reserve.TakeAsync(file.Domain, request.Blocking, cancellationToken).ConfigureAwait(false);
+        var frame = await _reserve.TakeAsync(file, request.Blocking, cancellationToken).ConfigureAwait(false);
         var read = _runner.ReadAroundAsync(file, page, source, found.Leaf, frame, request.Blocking).AsTask();
         try
         {

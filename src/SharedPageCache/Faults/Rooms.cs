@@ -26,10 +26,10 @@ internal sealed class Rooms
         var walk = new ReferenceWalk(Rmap, Families, Ledger, PageShift);
         Walk = walk;
         Reclaimer = new Reclaimer(Frames, Table, makePolicy(Frames, plan.FrameCount - plan.Reserve), walk, Pool, Volumes);
-        Sweeper = new LeafSweeper(Frames, Families, Ledger, Pool);
-        Supply = new FrameSupply(Pool, Reclaimer, Ledger, Volumes, plan, () => MetadataBytes);
+        Sweeper = new LeafSweeper(Frames, Families, Ledger, Pool, Rmap);
+        Supply = new FrameSupply(Pool, Reclaimer, Sweeper, Ledger, Volumes, plan, () => MetadataBytes);
         Quota = new LeaseQuota(Frames, LeasedFrames, plan.LeaseLimit);
-        Reader = new PageReader(Frames, Arena, TouchedFrames, Hits, PageShift);
+        Reader = new PageReader(Frames, Arena, TouchedFrames, Hits, Supply.BalanceIfMoved, PageShift);
     }
 
     public MemoryPlan Plan { get; }
@@ -77,10 +77,10 @@ internal sealed class Rooms
 
     public FaultCounters Counters { get; } = new();
 
-    /// <summary>A number that moves whenever a page comes or goes.</summary>
+    /// <summary>A number that moves whenever a page comes or goes, or is first used by a file.</summary>
     public long Activity =>
         Counters.MajorFaults.Sum + Counters.MinorFaults.Sum + Counters.DevicePagesRead.Sum + Counters.PagesReadAhead.Sum
-        + Counters.PagesDiscarded.Sum + Counters.LoadFailures.Sum + Reclaimer.Evictions;
+        + Counters.PagesDiscarded.Sum + Counters.LoadFailures.Sum + Reclaimer.Evictions + Ledger.TouchMoves;
 
     /// <summary>Memory of the frame headers and of all tables that are sized with the frames, in bytes.</summary>
     public long FixedMetadataBytes =>

@@ -36,6 +36,7 @@ internal sealed class FileMapping
     public const int FixedBytes = 256;
 
     private const long UnknownSequence = long.MinValue;
+    private const int FewAttempts = 8;
 
     private Gate _gate;
     private PageTree? _tree;
@@ -352,11 +353,11 @@ internal sealed class FileMapping
     public TouchMap MakeTouches()
     {
         var pages = (Tree.Length - 1 >> Volume.PageShift) + 1;
-        var fresh = new TouchMap(Math.Max(1, pages));
+        var fresh = new TouchMap(Math.Max(1, pages), Volume.Ledger);
         var known = Atomic.CompareExchange(ref _touches, fresh, null);
         if (known is null)
         {
-            Volume.Ledger.AddNode(fresh.Bytes);
+            fresh.Open();
         }
 
         return known ?? fresh;
@@ -376,17 +377,64 @@ internal sealed class FileMapping
         _gate.EnterShared();
         try
         {
-            if (!IsClosed && Reaches(Window.Of(page), leaf) && (Touches ?? MakeTouches()).TrySet(page))
+            if (!IsClosed && Reaches(Window.Of(page), leaf) && (Touches ?? MakeTouches()) is var touches && touches.TrySet(page))
             {
                 leaf.Lock.Enter();
-                leaf.AddTouch(Window.SlotOf(page), Volume.Ledger);
+                var isCounted = leaf.TryAddTouch(Window.SlotOf(page), Volume.Ledger);
                 leaf.Lock.Exit();
+                if (!isCounted)
+                {
+                    touches.Clear(page);
+                }
             }
         }
         finally
         {
             _gate.ExitShared();
         }
+    }
+
+    /// <summary>
+    /// A leaf was buried, and its counts with it: what this file has used of it is forgotten, to be counted anew in the
+    /// leaf that follows.
+    /// </summary>
+    /// <remarks>
+    /// A bit that is counted was set before the leaf died, so who has buried the leaf sees it. A bit that is set later is
+    /// taken back by who set it, inside the gate. Never waits for long: it is called from the midst of a fault, perhaps by an engine
+    /// that holds a lock which a clone's hook waits for inside this gate.
+    /// </remarks>
+    /// <returns>False if the gate does not come free.</returns>
+    public bool TryForgetTouches(long window, Leaf buried)
+    {
+        if (Touches is not { } touches || !touches.HasAny(window))
+        {
+            return true;
+        }
+
+        Backoff backoff = default;
+        for (var attempt = 0; !_gate.TryEnterAlone(); attempt++)
+        {
+            if (attempt == FewAttempts)
+            {
+                return false;
+            }
+
+            backoff.Once();
+        }
+
+        try
+        {
+            if (Reaches(window, buried))
+            {
+                touches.Drain(window, window, visit: null);
+            }
+        }
+        finally
+        {
+            _gate.ExitAlone();
+        }
+
+        return true;
     }
 
     /// <summary>The last handle is gone: what the file had used is taken off the books.</summary>
@@ -400,7 +448,7 @@ internal sealed class FileMapping
             if (touches is not null)
             {
                 DropTouches(Tree, 0, long.MaxValue);
-                Volume.Ledger.RemoveNode(touches.Bytes);
+                touches.Close();
             }
         }
         finally

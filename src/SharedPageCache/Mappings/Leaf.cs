@@ -15,16 +15,17 @@ namespace SharedPageCache.Mappings;
 /// <para>
 /// <b>Guard.</b> Slots are written under <see cref="Lock"/> with store-release and read without it with load-acquire: who
 /// reads a resident reference also sees everything that was written before it was installed. <see cref="_dead"/> is set
-/// under the lock when the leaf is taken out of a tree; installing in a dead leaf is refused.
+/// under the lock when the sweeper begins to take the leaf out of the trees; installing and touching in a dead leaf are
+/// refused.
 /// </para>
 /// </remarks>
 internal sealed class Leaf
 {
     /// <summary>
-    /// The leaf, its slots' header, its ticket, its weak handle, its family and its entry in the index, as booked for the
-    /// memory limit. A test compares what is booked with the heap.
+    /// The leaf, its slots' header, its ticket, its weak handle and its family, as booked for the memory limit. A test
+    /// compares what is booked with the heap.
     /// </summary>
-    public const int FixedBytes = 480;
+    public const int FixedBytes = 432;
 
     public readonly long[] Slots;
 
@@ -59,6 +60,12 @@ internal sealed class Leaf
     public WeakReference<Leaf> Self { get; }
 
     public bool IsDead => _dead;
+
+    /// <summary>Whether the leaf was taken out of all trees.</summary>
+    public bool IsGarbage => _ticket.IsGarbage;
+
+    /// <summary>The how-many-eth leaf of the cache this is.</summary>
+    public long Number => _ticket.Number;
 
     /// <summary>Whether the leaf once held a resident page and holds none now.</summary>
     public bool IsEmptied => _used && Residents == 0;
@@ -155,15 +162,26 @@ internal sealed class Leaf
         ledger.AddTouchedResidents(-_touches[slot]);
     }
 
-    /// <summary>One more file has used the page of this slot.</summary>
-    public void AddTouch(int slot, NodeLedger ledger)
+    /// <summary>One more file has used the page of this slot. Refused by a dead leaf.</summary>
+    public bool TryAddTouch(int slot, NodeLedger ledger)
     {
         Debug.Assert(Lock.IsHeld, "touches are counted under the lock");
-        _touches.Increment(slot);
+        if (_dead)
+        {
+            return false;
+        }
+
+        if (_touches.Increment(slot) is var grown and > 0)
+        {
+            _ticket.Grow(grown);
+        }
+
         if (this[slot].IsResident)
         {
             ledger.AddTouchedResidents(1);
         }
+
+        return true;
     }
 
     /// <summary>A file that had used the page of this slot is gone.</summary>
@@ -179,24 +197,26 @@ internal sealed class Leaf
     /// <summary>How many open files have used the page of this slot.</summary>
     public int TouchesOf(int slot) => _touches[slot];
 
-    /// <summary>Takes the leaf out of service: nothing is installed in it any more.</summary>
-    public void Bury(NodeLedger ledger)
+    /// <summary>Takes the leaf out of service: nothing is installed or touched in it any more.</summary>
+    /// <param name="shown">Gets what the leaf showed until now.</param>
+    /// <param name="ledger">The books.</param>
+    public void Bury(List<(int Slot, int Frame)> shown, NodeLedger ledger)
     {
-        Debug.Assert(Lock.IsHeld, "a leaf dies under its lock");
-        if (_dead)
-        {
-            return;
-        }
-
+        Debug.Assert(Lock.IsHeld && !_dead, "a leaf dies once, under its lock");
         _dead = true;
-        for (var slot = 0; slot < Slots.Length; slot++)
+        _ticket.IsBuried = true;
+        for (var slot = 0; slot < Slots.Length && _residents > 0; slot++)
         {
-            if (this[slot].IsResident)
+            if (this[slot] is { IsResident: true } reference)
             {
+                shown.Add((slot, reference.Frame));
                 Forget(slot, ledger);
             }
         }
     }
+
+    /// <summary>The leaf was taken out of all trees: its bytes are garbage from now on.</summary>
+    public void Discard() => _ticket.Discard();
 
     /// <summary>Counts the resident slots and their touches anew. For verification.</summary>
     public (int Residents, long Touches) Recount()

@@ -30,7 +30,8 @@ namespace SharedPageCache.Mappings;
 /// cell of the thread's own.
 /// </para>
 /// </remarks>
-internal sealed class PageReader(FrameTable frames, Arena arena, FrameBits touchedFrames, ThreadCounter hits, int pageShift)
+internal sealed class PageReader(
+    FrameTable frames, Arena arena, FrameBits touchedFrames, ThreadCounter hits, Action balance, int pageShift)
 {
     private readonly int _pageSize = 1 << pageShift;
 
@@ -127,6 +128,9 @@ internal sealed class PageReader(FrameTable frames, Arena arena, FrameBits touch
         {
             touchedFrames.Set(reference.Frame);
         }
+
+        // Touch bits may have been made: frames are given up for them.
+        balance();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

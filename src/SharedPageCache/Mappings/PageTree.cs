@@ -5,9 +5,15 @@ namespace SharedPageCache.Mappings;
 
 /// <summary>An inner node of a page tree: up to 512 children, leaves on the lowest level, nodes above.</summary>
 /// <remarks>
-/// Arrays are sized to the file. A child goes from null to present by compare-and-swap (a fault publishing what all
-/// sharers have in common) and back to null when an empty leaf is reclaimed; it is never exchanged for another in place.
-/// A file whose truth changes copies its path.
+/// <para>
+/// Arrays are sized to the file. A child goes from null to present under the node's lock (a fault publishing what all
+/// sharers have in common) and back to null, by compare-and-swap, when a leaf or an empty node is reclaimed; it is never
+/// exchanged for another in place. A file whose truth changes copies its path.
+/// </para>
+/// <para>
+/// A node without children is <em>closed</em> under its lock before it is taken out of its parent: nothing is added to it
+/// any more, so nothing that somebody still counts on goes with it. Who finds a closed node takes it out and begins again.
+/// </para>
 /// </remarks>
 internal class InnerNode
 {
@@ -24,6 +30,8 @@ internal class InnerNode
     public readonly InnerNode?[]? Children;
 
     private readonly NodeTicket _ticket;
+    private TinyLock _lock;
+    private int _closed;
 
     public InnerNode(int width, bool lowest, NodeLedger ledger)
     {
@@ -51,7 +59,7 @@ internal class InnerNode
             }
             else
             {
-                Children![i] = source.ChildAt(i);
+                Children![i] = source.ChildAt(i) is { IsClosed: false } child ? child : null;
             }
         }
     }
@@ -63,6 +71,82 @@ internal class InnerNode
     public Leaf? LeafAt(int index) => Atomic.LoadAcquire(ref Leaves![index]);
 
     public InnerNode? ChildAt(int index) => Atomic.LoadAcquire(ref Children![index]);
+
+    public bool IsClosed => Atomic.LoadAcquire(ref _closed) != 0;
+
+    /// <summary>Whether the node has no children.</summary>
+    public bool IsEmpty => Leaves is not null
+        ? Array.TrueForAll(Leaves, static leaf => leaf is null)
+        : Array.TrueForAll(Children!, static child => child is null);
+
+    /// <summary>The child at an index, made if there is none. Null if this node is closed.</summary>
+    public InnerNode? GetOrAddChild(int index, bool lowest, NodeLedger ledger)
+    {
+        var known = ChildAt(index);
+        if (known is { IsClosed: true })
+        {
+            Remove(index, known);
+            known = null;
+        }
+
+        if (known is not null)
+        {
+            return known;
+        }
+
+        var fresh = new InnerNode(Fanout, lowest, ledger);
+        _lock.Enter();
+        known = IsClosed ? null : Atomic.CompareExchange(ref Children![index], fresh, null) ?? fresh;
+        _lock.Exit();
+        if (known != fresh)
+        {
+            fresh._ticket.Discard();
+        }
+
+        return known;
+    }
+
+    /// <summary>Puts a leaf where there is none.</summary>
+    /// <param name="index">Where.</param>
+    /// <param name="leaf">The leaf.</param>
+    /// <param name="known">The leaf that is there already.</param>
+    /// <returns>False if there is one, or if this node is closed.</returns>
+    public bool TryAddLeaf(int index, Leaf leaf, out Leaf? known)
+    {
+        _lock.Enter();
+        var isOpen = !IsClosed;
+        known = isOpen ? Atomic.CompareExchange(ref Leaves![index], leaf, null) : null;
+        _lock.Exit();
+        return isOpen && known is null;
+    }
+
+    /// <summary>Takes a closed child out if it is still there.</summary>
+    public void Remove(int index, InnerNode closed) => Atomic.CompareExchange(ref Children![index], null, closed);
+
+    /// <summary>Closes the node for good if it has no children.</summary>
+    public bool TryClose()
+    {
+        if (IsClosed)
+        {
+            return true;
+        }
+
+        if (!IsEmpty)
+        {
+            return false;
+        }
+
+        _lock.Enter();
+        var isEmpty = IsEmpty;
+        Atomic.StoreRelease(ref _closed, isEmpty ? 1 : 0);
+        _lock.Exit();
+        if (isEmpty)
+        {
+            _ticket.Discard();
+        }
+
+        return isEmpty;
+    }
 }
 
 /// <summary>
@@ -148,21 +232,36 @@ internal sealed class PageTree : InnerNode
     /// <returns>The leaf that is in the tree now: the given one, or one that was there before.</returns>
     public Leaf Publish(long window, Leaf leaf, NodeLedger ledger)
     {
-        InnerNode node = this;
-        for (var level = Height - 1; level > 0; level--)
+        while (true)
         {
-            ref var child = ref node.Children![IndexAt(window, level)];
-            var known = Atomic.LoadAcquire(ref child);
-            if (known is null)
+            // A node that is closed on the way is taken out by the next attempt.
+            InnerNode? node = this;
+            for (var level = Height - 1; level > 0 && node is not null; level--)
             {
-                var fresh = new InnerNode(Fanout, level == 1, ledger);
-                known = Atomic.CompareExchange(ref child, fresh, null) ?? fresh;
+                node = node.GetOrAddChild(IndexAt(window, level), lowest: level == 1, ledger);
             }
 
-            node = known;
-        }
+            if (node is null)
+            {
+                continue;
+            }
 
-        return Atomic.CompareExchange(ref node.Leaves![IndexAt(window, 0)], leaf, null) ?? leaf;
+            if (node.TryAddLeaf(IndexAt(window, 0), leaf, out var known))
+            {
+                if (leaf.IsDead)
+                {
+                    // Buried meanwhile; the sweeper may have been here before the leaf was.
+                    TryUnlink(window, leaf);
+                }
+
+                return leaf;
+            }
+
+            if (known is not null)
+            {
+                return known;
+            }
+        }
     }
 
     /// <summary>Takes out a leaf if it is still there.</summary>
@@ -176,6 +275,21 @@ internal sealed class PageTree : InnerNode
 
         return node is not null
             && Atomic.CompareExchange(ref node.Leaves![IndexAt(window, 0)], null, leaf) == leaf;
+    }
+
+    /// <summary>Takes out the inner nodes on the way to a window that have no children any more.</summary>
+    public void Prune(long window) => Prune(this, Height - 1, window);
+
+    private static void Prune(InnerNode node, int level, long window)
+    {
+        if (level > 0 && node.ChildAt(IndexAt(window, level)) is { } child)
+        {
+            Prune(child, level - 1, window);
+            if (child.TryClose())
+            {
+                node.Remove(IndexAt(window, level), child);
+            }
+        }
     }
 
     /// <summary>
@@ -237,7 +351,7 @@ internal sealed class PageTree : InnerNode
 
             var copy = child?.Copy(ledger) ?? new InnerNode(Fanout, level == 1, ledger);
             Replace(copy, level - 1, childFirst, Math.Max(first, childFirst), Math.Min(last, childFirst + span - 1), leaf, ledger);
-            node.Children![i] = copy;
+            node.Children![i] = leaf is null && copy.TryClose() ? null : copy;
         }
     }
 }

@@ -9,6 +9,7 @@ internal sealed class VolumeMap
     private TinyLock _filesLock;
     private int _openFiles;
     private int _detached;
+    private int _framesLoading;
 
     public VolumeMap(
         int number, VolumeId id, string name, IBlockDevice device, int pageShift, FamilyTable families, NodeLedger ledger)
@@ -61,6 +62,20 @@ internal sealed class VolumeMap
     public long Bytes => Leaves.Bytes + Regions.Bytes + Composites.Bytes;
 
     public void Detach() => Atomic.Exchange(ref _detached, 1);
+
+    /// <summary>Counts one more frame that waits for this volume's device, if that are fewer than <paramref name="most"/> now.</summary>
+    public bool TryAddLoading(int most)
+    {
+        if (Atomic.Increment(ref _framesLoading) <= most)
+        {
+            return true;
+        }
+
+        Atomic.Decrement(ref _framesLoading);
+        return false;
+    }
+
+    public void RemoveLoading(int frames) => Atomic.Add(ref _framesLoading, -frames);
 
     /// <summary>Opens a file, or takes one more handle of the one that is open under the same id.</summary>
     /// <exception cref="ArgumentException">The id is open with another length or over other extents.</exception>

@@ -193,6 +193,59 @@ internal static class ComponentScenarios
                 Check = () => RequirePlaces(rmap, 0, 1, 2, 3, 4),
             };
         }),
+        new("reverse map: remove x add x add", () =>
+        {
+            var frames = new FrameTable(65);
+            var rmap = new ReverseMap(frames);
+            rmap.Add(0, new Place(1, 1));
+            return new Instance
+            {
+                Threads =
+                [
+                    () =>
+                    {
+                        rmap.Remove(0, new Place(1, 1));
+                        Require(!rmap.Contains(0, new Place(1, 1)), "what was removed is gone");
+                    },
+                    () => Add(rmap, 0, 2, 3),
+                    () => Add(rmap, 0, 3, 4),
+                ],
+                Check = () =>
+                {
+                    RequirePlaces(rmap, 0, 2, 3, 4);
+                    rmap.Remove(0, new Place(3, 3));
+                    RequirePlaces(rmap, 0, 2, 4);
+                    Add(rmap, 0, 5, 6, 7, 8, 9, 10, 11, 12);
+                    rmap.Remove(0, new Place(7, 7));
+                    RequirePlaces(rmap, 0, 2, 4, 5, 6, 8, 9, 10, 11, 12);
+                    rmap.Clear(0);
+                    RequirePlaces(rmap, 0);
+                },
+            };
+        }),
+        new("reverse map: remove of the last places x clear", () =>
+        {
+            var frames = new FrameTable(65);
+            var rmap = new ReverseMap(frames);
+            Add(rmap, 0, 1, 2);
+            return new Instance
+            {
+                Threads =
+                [
+                    () =>
+                    {
+                        rmap.Remove(0, new Place(1, 1));
+                        rmap.Remove(0, new Place(2, 2));
+                    },
+                    () =>
+                    {
+                        rmap.Clear(0);
+                        Add(rmap, 0, 3, 4);
+                    },
+                ],
+                Check = () => RequirePlaces(rmap, 0, 3, 4),
+            };
+        }),
         new("reverse map: chain to set x add x clear of a neighbour", () =>
         {
             var frames = new FrameTable(65);

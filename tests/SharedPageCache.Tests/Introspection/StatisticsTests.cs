@@ -165,6 +165,43 @@ public class StatisticsTests
 
     [Fact]
     [Trait("Row", "I2")]
+    public void Saved_bytes_are_counted_anew_when_leaves_were_reclaimed()
+    {
+        using var cache = new TestCache();
+        var rooms = cache.Cache.Engine.Rooms;
+        var file = cache.OpenRun(0, Length);
+        MappedFile[] files = [file, .. Enumerable.Range(0, 10).Select(_ => cache.Clone(file))];
+        Array.ForEach(files, opened => opened.ReadAll());
+        Assert.Equal(10 * Length, cache.Figures.SavedBytes);
+
+        // The emptied leaf goes; who reads again is counted again.
+        cache.EvictAll();
+        rooms.Sweeper.Sweep();
+        Assert.Equal(0, cache.Figures.SavedBytes);
+        Array.ForEach(files, opened => opened.ReadAll());
+        Assert.Equal(10 * Length, cache.Figures.SavedBytes);
+        Assert.Equal(new FileReport(Length, Length, Length, (long)Math.Round(Length / 11.0)), file.GetReport());
+
+        // Nobody's close takes off what another file has used.
+        var late = cache.Clone(file);
+        late.ReadAll();
+        files[1].Dispose();
+        Assert.Equal(10 * Length, cache.Figures.SavedBytes);
+
+        // A leaf that goes with its pages in it: they come back without the device, and count as before.
+        cache.OpenRun(1 << 20, 4096).ReadWord(0);
+        var reads = cache.Figures.DeviceReads;
+        rooms.Sweeper.Prune(1);
+        Assert.False(file.IsResident(0));
+        Assert.Equal(0, cache.Figures.SavedBytes);
+        Array.ForEach([.. files[2..], file, late], opened => Files.AssertSame(cache.Device.Copy(0, Length), opened.ReadAll()));
+        Assert.Equal(10 * Length, cache.Figures.SavedBytes);
+        Assert.Equal(reads, cache.Figures.DeviceReads);
+        Assert.True(cache.Figures.UncollectedBytes >= 0);
+    }
+
+    [Fact]
+    [Trait("Row", "I2")]
     public async Task Leases_and_prefetches_count_as_use_only_of_the_file_that_made_them()
     {
         using var cache = new TestCache();
