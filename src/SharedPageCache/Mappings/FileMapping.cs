@@ -236,9 +236,10 @@ internal sealed class FileMapping
     /// Who joins a load finds its bytes only if they were installed.
     /// </para>
     /// <para>
-    /// Outside the gate: a clone that makes the file share nodes for the first time writes the sequence and then joins the
-    /// family (release), so who sees the relative sees the sequence. Who does not see it and loads on has a cookie that
-    /// either was settled when the clone was made, or kept the clone from taking over the leaf.
+    /// Asked outside any lock, after the cookie was taken; the file may be getting its first relative at that moment. Its
+    /// clone announces itself (full fence), then looks at the sequence for the last time, and only then takes the tree. A
+    /// cookie of a later sequence was taken after that look, so who has it sees the announcement here; and bytes of this
+    /// very sequence are the clone's too.
     /// </para>
     /// </remarks>
     public bool MayLoadThrough(Leaf leaf, Cookie cookie) =>
@@ -352,20 +353,29 @@ internal sealed class FileMapping
     /// </summary>
     private FileMapping AddClone(IExtentMap extents, long sequence, FileId id, string? name, SecurityDomain domain)
     {
-        var isSettled = sequence != UnknownSequence && sequence == SequenceOrUnknown() && sequence == _toldSequence;
-        if (!isSettled)
+        var isAlone = !Family.HasRelatives;
+        Family.Expect();
+        try
         {
-            var empty = PageTree.Create(Tree.Length, Volume.PageShift, Volume.Ledger);
-            return Volume.AddClone(this, extents, empty, isInLine: true, id, name, domain);
-        }
+            var isSettled = sequence != UnknownSequence && sequence == SequenceOrUnknown() && sequence == _toldSequence;
+            if (!isSettled)
+            {
+                var empty = PageTree.Create(Tree.Length, Volume.PageShift, Volume.Ledger);
+                return Volume.AddClone(this, extents, empty, isInLine: true, id, name, domain);
+            }
 
-        if (!Family.HasRelatives)
+            if (isAlone)
+            {
+                // Until now nobody else shared a node.
+                Atomic.StoreRelease(ref _sharedSequence, sequence);
+            }
+
+            return Volume.AddClone(this, extents, Tree, isInLine: sequence == _sharedSequence, id, name, domain);
+        }
+        finally
         {
-            // Until now nobody else shared a node.
-            Atomic.StoreRelease(ref _sharedSequence, sequence);
+            Family.ExpectNoMore();
         }
-
-        return Volume.AddClone(this, extents, Tree, isInLine: sequence == _sharedSequence, id, name, domain);
     }
 
     private long SequenceOrUnknown()
