@@ -244,7 +244,6 @@ public class CloneTests
 
     /// <summary>Two threads of the engine change two windows; the first one's invalidation says nothing of the second's.</summary>
     [Fact]
-    [Trait("Contract", "C5")]
     [Trait("Row", "B1")]
     public void A_clone_between_two_changes_shows_what_its_engine_says()
     {
