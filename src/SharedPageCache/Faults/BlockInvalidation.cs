@@ -62,6 +62,9 @@ internal sealed class BlockInvalidation(Rooms rooms)
                 Drop(frame, identity);
             }
         });
+
+        // Who asked meanwhile, before the extents changed, has loaded the old block into a frame that was moved then.
+        volume.Clock.Advance(first, last);
     }
 
     /// <summary>Drops every page of a volume that is being detached.</summary>
