@@ -140,7 +140,7 @@ internal sealed class ReverseQuery(Rooms rooms)
     }
 
     /// <summary>An answer for each file that reaches a leaf now, each place once.</summary>
-    private IEnumerable<Answer> AnswersOf(VolumeMap volume, Leaf leaf, List<PagePart> pages)
+    private IEnumerable<Answer> AnswersOf(VolumeMap volume, Leaf leaf, IReadOnlyList<PagePart> pages)
     {
         if (pages.Count == 0)
         {
