@@ -17,7 +17,7 @@ internal sealed class CacheEngine
         {
             EvictionPolicy.Clock => static (table, capacity) => new ClockPolicy(table, capacity),
             _ => static (table, capacity) => new S3FifoPolicy(table, capacity),
-        }, options.FirstGeneration);
+        }, options.FirstGeneration, options.VolumeNumbers);
         Faults = new PageFaults(Rooms, options.MaxReadAheadPages);
         Reads = new PageReads(Rooms, Faults);
         Leases = new PageLeases(Rooms, Faults);

@@ -283,20 +283,23 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
 
         ThrowIfUnusable(0);
         _engine.ThrowIfMetadataFull();
-        var cookie = _mapping.TakeCookie();
-        var extents = await cloneable.CloneAsync(cancellationToken).ConfigureAwait(false);
         var (id, name, domain) = (options?.Id ?? FileId.None, options?.Name, options?.Domain ?? _mapping.Domain);
-
-        // If the file's extents have changed meanwhile the trees may differ: the clone begins with an empty one.
-        var clone = _mapping.TryShareTree(extents, cookie, id, name, domain)
-            ?? _mapping.Volume.Open(extents, Length, id, name, domain);
-        return new MappedFile(Volume, _engine, clone);
+        _mapping.Volume.ThrowIfOpen(id);
+        var cookie = _mapping.TakeCookie();
+        var extents = await cloneable.CloneAsync(cancellationToken).ConfigureAwait(false)
+            ?? throw new InvalidOperationException($"{cloneable.GetType().Name}.CloneAsync returned null.");
+        return new MappedFile(Volume, _engine, _mapping.AddClone(extents, cookie, id, name, domain));
     }
 
     /// <summary>
     /// The engine has changed this file's extents in a range while the old blocks live on: what the cache knows of the
     /// range is dropped from this file's tree. Other files are not affected.
     /// </summary>
+    /// <remarks>
+    /// Called once for each change of <see cref="IExtentMap.Sequence"/>, with a range that covers the whole change; with a
+    /// length of 0 if nothing has to be dropped (blocks moved and <see cref="CachedVolume.Relocate"/> was called). While
+    /// changes and calls do not balance, clones of the file begin with nothing in memory.
+    /// </remarks>
     /// <param name="offset">First byte, 0 or more.</param>
     /// <param name="length">Length in bytes, 0 or more.</param>
     /// <exception cref="ArgumentOutOfRangeException">Offset or length is negative.</exception>
@@ -306,11 +309,8 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
         ThrowIfUnusable(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         var end = length > Length - offset ? Length : offset + length;
-        if (end > offset)
-        {
-            var shift = _engine.Rooms.PageShift + Window.Shift;
-            _mapping.Invalidate(offset >> shift, end - 1 >> shift);
-        }
+        var shift = _engine.Rooms.PageShift + Window.Shift;
+        _mapping.Invalidate(offset >> shift, end > offset ? end - 1 >> shift : -1);
     }
 
     /// <summary>What of the file is in memory, and its fair share of that. Costs in proportion to the file's windows.</summary>

@@ -11,7 +11,8 @@ namespace SharedPageCache.Faults;
 /// <para>
 /// <b>Order</b>: leaf (young enough) -> table look-up -> pin -> identity again -> age and tree again -> record ->
 /// reference. The pin is a full fence. Age is looked at again after it, because the block may have been discarded, given
-/// out and loaded for somebody else between the first look and the look-up.
+/// out and loaded for somebody else between the first look and the look-up; and whether the volume is still attached,
+/// because its number may belong to another by now, whose frames appear only after the volume was detached.
 /// </para>
 /// <para>
 /// <b>True for the file</b> is what its tree shows: the file still reaches the leaf (acquire loads after the pin's fence) and
@@ -209,7 +210,8 @@ internal sealed class MinorFaults(Rooms rooms, PageInstaller installer, LoadTabl
     }
 
     private static bool IsStillTrue(FileMapping file, long page, LeafFinder.Found found) =>
-        LeafFinder.IsYoungEnough(file.Volume, found.Leaf, Window.SlotOf(page)) && file.Reaches(Window.Of(page), found.Leaf);
+        LeafFinder.IsYoungEnough(file.Volume, found.Leaf, Window.SlotOf(page)) && file.Reaches(Window.Of(page), found.Leaf)
+        && !file.Volume.IsDetached;
 
     private void TouchLoaded(FileMapping file, long page, Leaf leaf, int frame)
     {

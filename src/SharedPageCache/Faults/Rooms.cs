@@ -11,8 +11,11 @@ namespace SharedPageCache.Faults;
 /// <summary>The rooms below, wired once for one cache: what a fault works with.</summary>
 internal sealed class Rooms
 {
-    public Rooms(MemoryPlan plan, bool hugePages, Func<FrameTable, int, IEvictionPolicy> makePolicy, int firstGeneration = 1)
+    public Rooms(
+        MemoryPlan plan, bool hugePages, Func<FrameTable, int, IEvictionPolicy> makePolicy, int firstGeneration = 1,
+        int volumeNumbers = BlockIdentity.MaxVolume + 1)
     {
+        Volumes = new VolumeList(volumeNumbers);
         Plan = plan;
         PageShift = System.Numerics.BitOperations.Log2((uint)plan.PageSize);
         Arena = new Arena(plan.FrameCount, plan.PageSize, hugePages);
@@ -73,7 +76,7 @@ internal sealed class Rooms
 
     public FamilyTable Families { get; } = new();
 
-    public VolumeList Volumes { get; } = new();
+    public VolumeList Volumes { get; }
 
     public FaultCounters Counters { get; } = new();
 

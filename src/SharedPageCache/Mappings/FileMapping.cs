@@ -13,7 +13,8 @@ namespace SharedPageCache.Mappings;
 /// field          written                               read
 /// _tree          inside the gate, alone, with release  by anybody, with acquire
 /// _invalidations inside the gate, alone                by faults, before asking and inside the gate or a leaf's lock
-/// _sharedSequence, _invalidatedSequence: inside the gate, alone; read inside the gate
+/// _sharedSequence inside the gate, alone               inside the gate, and by MayLoadThrough (see there)
+/// _toldSequence  inside the gate, alone                inside the gate, alone
 /// _handles       under the volume's files lock         the same
 /// IndexInFamily  under the clone family's lock         the same
 /// _touches       once, by compare-and-swap             by anybody, with acquire
@@ -28,6 +29,13 @@ namespace SharedPageCache.Mappings;
 /// <see cref="Invalidate"/>; no gate covers the three. In between, what this file learns is not what its relatives show:
 /// a leaf that was asked for under another sequence than the one at which the tree was shared never goes into a shared
 /// node, and a clone made in between does not take over the tree.
+/// </para>
+/// <para>
+/// <b>In between</b> is decided by counting: a change moves the sequence up by one and is followed by one invalidation, so
+/// the file is settled if the sequence is what it was at the beginning plus the number of invalidations since. Looking at
+/// the sequence of the last invalidation would not do: with two changes under way it covers both, and the tree may still
+/// show what the other one has replaced. An engine that counts in larger steps, or leaves invalidations out, is never
+/// taken for settled again: its clones begin with an empty tree and find the leaves in the index.
 /// </para>
 /// </remarks>
 internal sealed class FileMapping
@@ -46,8 +54,8 @@ internal sealed class FileMapping
     /// <summary>The sequence at which this file had the same truth as all who share nodes of its tree.</summary>
     private long _sharedSequence;
 
-    /// <summary>The sequence at the last invalidation: what changed until then is no longer in the tree.</summary>
-    private long _invalidatedSequence;
+    /// <summary>The sequence at the beginning and one for each invalidation since: is it the sequence, no change is under way.</summary>
+    private long _toldSequence;
 
     /// <summary>Leaves with opaque runs that were made from this file's own answers, with the sequence of the answer.</summary>
     private ConditionalWeakTable<Leaf, object>? _opaqueLeaves;
@@ -64,8 +72,8 @@ internal sealed class FileMapping
         Domain = domain;
         Family = family;
         _tree = tree;
-        _invalidatedSequence = SequenceOrUnknown();
-        _sharedSequence = isInLine ? _invalidatedSequence : UnknownSequence;
+        _toldSequence = SequenceOrUnknown();
+        _sharedSequence = isInLine ? _toldSequence : UnknownSequence;
     }
 
     public VolumeMap Volume { get; }
@@ -221,10 +229,24 @@ internal sealed class FileMapping
     /// Whether an opaque page of a leaf, read through this file now, is what all who share the leaf show. Not if the
     /// file's truth may have moved on since the leaf came to it: then it leaves the leaf and asks for its own.
     /// </summary>
+    /// <remarks>
+    /// <para>
+    /// Opaque bytes are the file's own and may change in place, so what is filled into a slot that relatives share must be
+    /// of the sequence at which they began to share. The cookie was taken before the bytes are read and must still hold
+    /// when they are installed, and the sequence moves before the bytes do: so bytes that pass both are of that sequence.
+    /// Who joins a load finds its bytes only if they were installed.
+    /// </para>
+    /// <para>
+    /// Asked outside any lock, after the cookie was taken; the file may be getting its first relative at that moment. Its
+    /// clone announces itself (full fence), then looks at the sequence for the last time, and only then takes the tree. A
+    /// cookie of a later sequence was taken after that look, so who has it sees the announcement here; and bytes of this
+    /// very sequence are the clone's too.
+    /// </para>
+    /// </remarks>
     public bool MayLoadThrough(Leaf leaf, Cookie cookie) =>
         !leaf.Runs.HasOpaque
         || !Family.HasRelatives
-        || cookie.Sequence == _sharedSequence
+        || cookie.Sequence == Atomic.LoadAcquire(ref _sharedSequence)
         || (Atomic.LoadAcquire(ref _opaqueLeaves) is { } own && own.TryGetValue(leaf, out var sequence)
             && (long)sequence == cookie.Sequence);
 
@@ -256,7 +278,10 @@ internal sealed class FileMapping
         }
     }
 
-    /// <summary>The file's truth changed in a range of windows: what is known of it is dropped from this file's tree.</summary>
+    /// <summary>
+    /// The file's truth changed in a range of windows: what is known of it is dropped from this file's tree. An empty range
+    /// (the last window before the first) says that a change is over for which nothing has to be dropped.
+    /// </summary>
     public void Invalidate(long firstWindow, long lastWindow)
     {
         _gate.EnterAlone();
@@ -264,10 +289,18 @@ internal sealed class FileMapping
         {
             // The count first: whoever fills a slot under a leaf's lock after this sees it, or filled before the swap.
             Atomic.Add(ref _invalidations, 1);
-            _invalidatedSequence = SequenceOrUnknown();
-            var tree = Tree;
-            Atomic.StoreRelease(ref _tree, tree.With(firstWindow, lastWindow, leaf: null, Volume.Ledger));
-            DropTouches(tree, firstWindow, lastWindow);
+            if (SequenceOrUnknown() > _toldSequence)
+            {
+                // Never ahead of the sequence: several invalidations of one change must not stand for one to come.
+                _toldSequence++;
+            }
+
+            if (firstWindow <= lastWindow)
+            {
+                var tree = Tree;
+                Atomic.StoreRelease(ref _tree, tree.With(firstWindow, lastWindow, leaf: null, Volume.Ledger));
+                DropTouches(tree, firstWindow, lastWindow);
+            }
         }
         finally
         {
@@ -284,11 +317,7 @@ internal sealed class FileMapping
         try
         {
             ThrowIfClosed();
-            if (Volume.IsOpen(id))
-            {
-                throw new ArgumentException($"File {id} is already open: a clone needs an id of its own.", nameof(id));
-            }
-
+            Volume.ThrowIfOpen(id);
             var sequence = SequenceOrUnknown();
             var extents = Extents is ICloneableExtentMap cloneable
                 ? cloneable.Clone() ?? throw new InvalidOperationException($"{Extents.GetType().Name}.Clone returned null.")
@@ -301,13 +330,17 @@ internal sealed class FileMapping
         }
     }
 
-    /// <summary>The clone of an engine that cloned by itself, if the file's truth has not changed since the cookie.</summary>
-    public FileMapping? TryShareTree(IExtentMap extents, Cookie cookie, FileId id, string? name, SecurityDomain domain)
+    /// <summary>
+    /// The clone of an engine that cloned by itself. It shares the tree if the file's truth has not changed since the cookie,
+    /// which was taken before the engine cloned.
+    /// </summary>
+    public FileMapping AddClone(IExtentMap extents, Cookie cookie, FileId id, string? name, SecurityDomain domain)
     {
         _gate.EnterAlone();
         try
         {
-            return Holds(cookie) ? AddClone(extents, cookie.Sequence, id, name, domain) : null;
+            ThrowIfClosed();
+            return AddClone(extents, Holds(cookie) ? cookie.Sequence : UnknownSequence, id, name, domain);
         }
         finally
         {
@@ -317,25 +350,33 @@ internal sealed class FileMapping
 
     /// <summary>
     /// The clone of this file at a sequence. It takes over the tree if no change was under way: none came while the engine
-    /// cloned, and none since the tree was shared or invalidated.
+    /// cloned, and every one before was followed by its invalidation.
     /// </summary>
     private FileMapping AddClone(IExtentMap extents, long sequence, FileId id, string? name, SecurityDomain domain)
     {
-        var isSettled = sequence != UnknownSequence && sequence == SequenceOrUnknown()
-            && (sequence == _sharedSequence || sequence == _invalidatedSequence);
-        if (!isSettled)
+        var isAlone = !Family.HasRelatives;
+        Family.Expect();
+        try
         {
-            var empty = PageTree.Create(Tree.Length, Volume.PageShift, Volume.Ledger);
-            return Volume.AddClone(this, extents, empty, isInLine: true, id, name, domain);
-        }
+            var isSettled = sequence != UnknownSequence && sequence == SequenceOrUnknown() && sequence == _toldSequence;
+            if (!isSettled)
+            {
+                var empty = PageTree.Create(Tree.Length, Volume.PageShift, Volume.Ledger);
+                return Volume.AddClone(this, extents, empty, isInLine: true, id, name, domain);
+            }
 
-        if (!Family.HasRelatives)
+            if (isAlone)
+            {
+                // Until now nobody else shared a node.
+                Atomic.StoreRelease(ref _sharedSequence, sequence);
+            }
+
+            return Volume.AddClone(this, extents, Tree, isInLine: sequence == _sharedSequence, id, name, domain);
+        }
+        finally
         {
-            // Until now nobody else shared a node.
-            _sharedSequence = sequence;
+            Family.ExpectNoMore();
         }
-
-        return Volume.AddClone(this, extents, Tree, isInLine: sequence == _sharedSequence, id, name, domain);
     }
 
     private long SequenceOrUnknown()

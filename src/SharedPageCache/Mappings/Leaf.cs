@@ -113,6 +113,32 @@ internal sealed class Leaf
         return ResolveByRuns(slot, pageShift);
     }
 
+    /// <summary>Where the bytes of a page come from, by the runs alone.</summary>
+    public PageSource ResolveByRuns(int slot, int pageShift)
+    {
+        var start = slot << pageShift;
+        var end = start + (1 << pageShift);
+        foreach (var run in Runs)
+        {
+            if (run.End <= start)
+            {
+                continue;
+            }
+
+            if (run.Start >= end)
+            {
+                break;
+            }
+
+            var physical = run.Physical + (start - run.Start);
+            return run.Start <= start && run.End >= end && !run.IsOpaque && (physical & (1 << pageShift) - 1) == 0
+                ? new PageSource(PageSourceKind.Block, physical >> pageShift, run.Generation)
+                : PageSource.Composite;
+        }
+
+        return PageSource.Zero;
+    }
+
     /// <summary>Puts a resident reference into a slot. The frame's place has been recorded before.</summary>
     public void Install(int slot, PageReference reference, NodeLedger ledger)
     {
@@ -237,29 +263,4 @@ internal sealed class Leaf
 
     public override string ToString() =>
         $"leaf of family {Family.Id}, {Slots.Length} slots, {Residents} resident, {Runs.Count} runs, age {Age}{(_dead ? ", dead" : "")}";
-
-    private PageSource ResolveByRuns(int slot, int pageShift)
-    {
-        var start = slot << pageShift;
-        var end = start + (1 << pageShift);
-        foreach (var run in Runs)
-        {
-            if (run.End <= start)
-            {
-                continue;
-            }
-
-            if (run.Start >= end)
-            {
-                break;
-            }
-
-            var physical = run.Physical + (start - run.Start);
-            return run.Start <= start && run.End >= end && !run.IsOpaque && (physical & (1 << pageShift) - 1) == 0
-                ? new PageSource(PageSourceKind.Block, physical >> pageShift, run.Generation)
-                : PageSource.Composite;
-        }
-
-        return PageSource.Zero;
-    }
 }

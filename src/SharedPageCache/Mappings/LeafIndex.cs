@@ -43,7 +43,8 @@ internal sealed class LeafIndex(RegionClock clock, RegionIndex regions, int page
                 known = null;
             }
 
-            // A younger leaf must not lend its age to an answer that a discard has made void meanwhile.
+            // A younger leaf must not lend its age to an answer that a discard has made void meanwhile. A leaf that is younger
+            // than that discard was asked for after it, and listed under this lock: who finds it here sees the discard's tick.
             if (clock.HasChangedSince(age, runs, pageShift))
             {
                 return null;

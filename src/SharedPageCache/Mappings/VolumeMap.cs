@@ -10,6 +10,7 @@ internal sealed class VolumeMap
     private int _openFiles;
     private int _detached;
     private int _framesLoading;
+    private int _moved;
 
     public VolumeMap(
         int number, VolumeId id, string name, IBlockDevice device, int pageShift, FamilyTable families, NodeLedger ledger)
@@ -59,9 +60,17 @@ internal sealed class VolumeMap
 
     public bool IsDetached => Atomic.LoadAcquire(ref _detached) != 0;
 
+    /// <summary>Whether content of the volume has ever been relocated: only then a frame may be of another block than a leaf says.</summary>
+    public bool HasMoved => Atomic.LoadAcquire(ref _moved) != 0;
+
     public long Bytes => Leaves.Bytes + Regions.Bytes + Composites.Bytes;
 
-    public void Detach() => Atomic.Exchange(ref _detached, 1);
+    /// <summary>Detaches the volume. The exchange is a full fence: what is looked at after it was done before, or sees it.</summary>
+    /// <returns>Whether this call did it; only its caller clears up.</returns>
+    public bool Detach() => Atomic.Exchange(ref _detached, 1) == 0;
+
+    /// <summary>Content is going to be relocated. Before the first frame is.</summary>
+    public void NoteMove() => Atomic.StoreRelease(ref _moved, 1);
 
     /// <summary>Counts one more frame that waits for this volume's device, if that are fewer than <paramref name="most"/> now.</summary>
     public bool TryAddLoading(int most)
@@ -141,12 +150,16 @@ internal sealed class VolumeMap
         }
     }
 
-    public bool IsOpen(FileId id)
+    /// <exception cref="ArgumentException">The id is already open.</exception>
+    public void ThrowIfOpen(FileId id)
     {
         _filesLock.Enter();
         try
         {
-            return !id.IsNone && _files.ContainsKey(id);
+            if (!id.IsNone && _files.ContainsKey(id))
+            {
+                throw new ArgumentException($"File {id} is already open: a clone needs an id of its own.", nameof(id));
+            }
         }
         finally
         {

@@ -1,6 +1,7 @@
 using SharedPageCache.Concurrency;
 using SharedPageCache.Eviction;
 using SharedPageCache.Frames;
+using SharedPageCache.Mappings;
 using SharedPageCache.Memory;
 using SharedPageCache.Physical;
 using SharedPageCache.Rmap;
@@ -362,6 +363,38 @@ internal static class ComponentScenarios
                 },
             };
         }),
+        new("leaf index: answer x discard and the heir's answer", () =>
+        {
+            var (clock, families, ledger) = (new RegionClock(), new FamilyTable(), new NodeLedger());
+            var index = new LeafIndex(clock, new RegionIndex(families, pageShift: 9), pageShift: 9);
+            var runs = WindowRuns.Encode([new WindowRun(0, 512, 10 * 512, ExtentFlags.None, 0)], 512);
+            var (isGone, discarded) = (false, long.MaxValue);
+            Leaf? first = null;
+            return new Instance
+            {
+                Threads =
+                [
+                    () =>
+                    {
+                        var age = clock.Now;
+                        if (!isGone && !clock.HasChangedSince(age, runs, 9))
+                        {
+                            first = index.FindOrAdd(runs, 1, age, families, ledger);
+                        }
+                    },
+                    () =>
+                    {
+                        isGone = true;
+                        Scheduler.Note("the engine's answer changes");
+                        clock.Advance(10, 10);
+                        discarded = clock.Now;
+                        index.FindOrAdd(runs, 1, clock.Now, families, ledger);
+                    },
+                ],
+                Check = () => Require(
+                    first is null || first.Age < discarded, $"an answer from before the discard got a leaf of age {first?.Age} (C8)"),
+            };
+        }, Bounded: true),
     ];
 
     private static IEnumerable<BlockIdentity> InBucket(int bucket)

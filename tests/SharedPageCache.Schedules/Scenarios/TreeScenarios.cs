@@ -41,6 +41,37 @@ internal static class TreeScenarios
                 },
                 file.Read(0));
         }),
+        new("opaque page of a shared leaf x change in place", () =>
+        {
+            var universe = new Universe();
+            var file = universe.OpenOpaque(10, 11);
+            file.ReadNow(1);
+            var clone = file.Clone();
+            return universe.Run(
+                file.Read(0),
+                () =>
+                {
+                    file.Remap(0, 20);
+                    file.Invalidate();
+                    file.ReadNow(0);
+                },
+                clone.Read(0));
+        }),
+        new("opaque page x change in place x clone", () =>
+        {
+            var universe = new Universe();
+            var file = universe.OpenOpaque(10, 11);
+            file.ReadNow(1);
+            return universe.Run(
+                file.Read(0),
+                () =>
+                {
+                    file.Remap(0, 20);
+                    file.ReadNow(0);
+                    file.Invalidate();
+                },
+                () => file.Clone().ReadNow(0));
+        }),
         new("leaf exchange x install", () =>
         {
             var universe = new Universe();
