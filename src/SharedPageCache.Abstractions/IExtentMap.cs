@@ -20,11 +20,20 @@ namespace SharedPageCache;
 public interface IExtentMap
 {
     /// <summary>
-    /// The validity sequence of the answers: a number that changes before any extent of this file changes. An answer is
-    /// used only if the sequence is the same before the question and when the answer is put to use. An engine whose
-    /// extents never change returns a constant.
+    /// The validity sequence of the answers: a number that is counted up by one for each change of this file's extents or
+    /// opaque bytes, before anything of the change can be seen (by <see cref="GetExtentsAsync"/>, by a read of the device,
+    /// in a clone). An answer is used only if the sequence is the same before the question and when the answer is put to
+    /// use. An engine whose extents never change returns a constant.
     /// </summary>
-    /// <remarks>Called often and under a short lock of the cache: a field read, no I/O, no call into the cache.</remarks>
+    /// <remarks>
+    /// <para>
+    /// The order of a change: the sequence; the extents; <c>MappedFile.InvalidateExtents</c>; then the blocks that it freed
+    /// are discarded, and only then handed out again. What is learned under the old number is the old truth, which clones
+    /// share: a number that moved after the new extents could be seen would let them into a clone. An old answer under
+    /// the new number does no harm: it is dropped by the invalidation, or thrown away as older than the discard.
+    /// </para>
+    /// <para>Called often and under a short lock of the cache: a field read, no I/O, no call into the cache.</para>
+    /// </remarks>
     long Sequence { get; }
 
     /// <summary>Writes the extents that cover a range of the file.</summary>

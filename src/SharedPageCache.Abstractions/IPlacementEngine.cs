@@ -45,7 +45,7 @@ public interface IPlacementEngine
     /// <param name="run">The run that was placed and written, or a part of it.</param>
     /// <param name="owners">Every owner at this moment, each once.</param>
     /// <remarks>
-    /// The engine advances <see cref="IExtentMap.Sequence"/> of each owner. Blocks that nobody shows afterwards may be
+    /// The engine advances <see cref="IExtentMap.Sequence"/> of each owning file by one. Blocks that nobody shows afterwards may be
     /// reused once the binding is durable, and are discarded before they are.
     /// </remarks>
     void Publish(BlockRun run, ReadOnlySpan<RunOwner> owners);

@@ -8,7 +8,7 @@ namespace SharedPageCache;
 /// <para>
 /// Every change of a file's truth enters through <c>MappedFile</c>, which calls the hook synchronously inside the file's
 /// gate and the volume's binding lock, together with the change of the page tree. Hooks work in memory, do no I/O and do
-/// not call the cache except <c>CachedVolume.Discard</c>; they advance <see cref="IExtentMap.Sequence"/>. If one throws
+/// not call the cache except <c>CachedVolume.Discard</c>; they advance <see cref="IExtentMap.Sequence"/> by one. If one throws
 /// nothing has changed, and the exception reaches the caller. What they did becomes durable with the next
 /// <see cref="IPlacementEngine.PersistAsync"/>.
 /// </para>

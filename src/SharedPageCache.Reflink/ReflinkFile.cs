@@ -23,7 +23,9 @@ namespace SharedPageCache.Reflink;
 /// </code>
 /// <para>
 /// Each step advances <see cref="Sequence"/> after the new state can be seen and before any block is discarded or handed
-/// to another: an answer or a load that was made in the old state is thrown away by the cache.
+/// to another: an answer or a load that was made in the old state is thrown away by the cache. New extents are seen under
+/// a new number only, as <see cref="IExtentMap.Sequence"/> asks: a file that has moved gives none before it was asked
+/// again, and a file that has changed gives none at all.
 /// </para>
 /// </remarks>
 internal sealed class ReflinkFile : IExtentMap

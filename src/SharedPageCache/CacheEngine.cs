@@ -18,7 +18,7 @@ internal sealed class CacheEngine
         {
             EvictionPolicy.Clock => static (table, capacity) => new ClockPolicy(table, capacity),
             _ => static (table, capacity) => new S3FifoPolicy(table, capacity),
-        }, options.TimeProvider, options.FirstGeneration);
+        }, options.TimeProvider, options.FirstGeneration, options.VolumeNumbers);
         Faults = new PageFaults(Rooms, options.MaxReadAheadPages);
         Reads = new PageReads(Rooms, Faults);
         Leases = new PageLeases(Rooms, Faults);
@@ -80,12 +80,7 @@ internal sealed class CacheEngine
         }
 
         var failures = await writer.FlushAsync(
-            () =>
-            {
-                var found = new List<(long Page, PageReference Reference)>();
-                file.CollectProvisionals(firstPage, lastPage, found);
-                return found.ConvertAll(static dirty => dirty.Reference.Frame);
-            },
+            () => TreeSurgery.ProvisionalsOf(file.Tree, firstPage, lastPage).ConvertAll(static dirty => dirty.Reference.Frame),
             cancellationToken).ConfigureAwait(false);
         var untold = file.WritingIfAny?.TakeUntold();
         if (failures.Count > 0)
@@ -182,10 +177,12 @@ internal sealed class CacheEngine
             ResidentBytes = Math.Max(0, plan.FrameCount - idle) * (long)plan.PageSize,
             SavedBytes = Math.Max(0, Rooms.Ledger.TouchedResidents - Rooms.TouchedFrames.Count) * plan.PageSize,
             MetadataBytes = Rooms.MetadataBytes,
+            UncollectedBytes = Rooms.Ledger.GarbageBytes,
             Hits = Rooms.Hits.Sum,
             MinorFaults = counters.MinorFaults.Sum,
             MajorFaults = counters.MajorFaults.Sum,
             LoadsCoalesced = counters.LoadsCoalesced.Sum,
+            Misses = counters.Misses.Sum,
             LoadFailures = counters.LoadFailures.Sum,
             DeviceReads = counters.DeviceReads.Sum,
             DevicePagesRead = counters.DevicePagesRead.Sum,

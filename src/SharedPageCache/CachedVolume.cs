@@ -111,6 +111,12 @@ public sealed class CachedVolume : IDisposable, IAsyncDisposable
     /// cache has mapped the files' windows (a window is mapped when one of its pages is first used by the file or by a
     /// relative).
     /// </summary>
+    /// <remarks>
+    /// A page in memory is named by the block that it shows now, also when <see cref="Relocate"/> has moved it and its file
+    /// was not asked for extents since. A page that is not in memory is named by what the engine once answered, and is left
+    /// out when one of its blocks was discarded or relocated since then, until the file is asked again by a read of that
+    /// page. The engine is not asked by the query.
+    /// </remarks>
     /// <param name="run">The blocks, as bytes of the device.</param>
     /// <returns>
     /// The places, streamed, one for each page; each is what was true when it was looked at. The query costs in
@@ -154,19 +160,22 @@ public sealed class CachedVolume : IDisposable, IAsyncDisposable
     /// </summary>
     public void Dispose()
     {
-        if (_map.IsDetached)
+        // The number comes free last: nobody is attached under it while frames still bear it.
+        if (Detach())
         {
-            return;
+            _engine.Rooms.Volumes.Remove(_map);
         }
-
-        Detach();
-        _engine.Rooms.Volumes.Remove(_map);
     }
 
-    internal void Detach()
+    internal bool Detach()
     {
-        _map.Detach();
-        _engine.Invalidation.DiscardAll(_map);
+        var isFirst = _map.Detach();
+        if (isFirst)
+        {
+            _engine.Invalidation.DiscardAll(_map);
+        }
+
+        return isFirst;
     }
 
     private void Check(BlockRun run, string name)

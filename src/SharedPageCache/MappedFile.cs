@@ -284,7 +284,10 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
     {
         ThrowIfUnusable(offset);
         ThrowIfOutside(offset, _mapping.Tree);
-        return (await PinPageAsync(offset, Length, wanted: 1, waits: true, cancellationToken).ConfigureAwait(false))!;
+        var hold = await _engine.Leases.TakeAsync(
+            _mapping, offset >> _engine.Rooms.PageShift, wanted: 1, waits: true, isOwnLoad: false, cancellationToken)
+            .ConfigureAwait(false);
+        return LeaseOf(hold, offset, Length);
     }
 
     /// <summary>Leases all pages of a range.</summary>
@@ -296,7 +299,13 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
     /// <exception cref="CacheCapacityException">The range has more pages than leases may hold together.</exception>
     /// <inheritdoc cref="ReadAsync" path="/exception"/>
     public async ValueTask<PageRangeLease> PinRangeAsync(
-        long offset, long length, CancellationToken cancellationToken = default)
+        long offset, long length, CancellationToken cancellationToken = default) =>
+        (await PinRangeAsync(offset, length, waits: true, cancellationToken).ConfigureAwait(false))!;
+
+    /// <summary>Leases all pages of a range, for callers that need not wait for leases of others.</summary>
+    /// <returns>The lease; null if leases may hold no more now and the caller does not wait for others to end.</returns>
+    internal async ValueTask<PageRangeLease?> PinRangeAsync(
+        long offset, long length, bool waits, CancellationToken cancellationToken)
     {
         ThrowIfUnusable(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
@@ -315,6 +324,11 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
         var leases = new List<PageMemoryLease>((int)pages);
         if (!await TryPinPagesAsync(leases, offset, end, pages, waits: false, cancellationToken).ConfigureAwait(false))
         {
+            if (!waits)
+            {
+                return null;
+            }
+
             await _engine.Leases.RangeTurn.TakeAsync(cancellationToken).ConfigureAwait(false);
             try
             {
@@ -333,6 +347,10 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
     /// Brings a range into memory in as few device reads as possible, several at a time. A page that cannot be loaded is
     /// left to whoever reads it.
     /// </summary>
+    /// <remarks>
+    /// Goes no further than the cache can hold: of a longer range it brings the beginning. Holes cost nothing, but it looks
+    /// through no more than 512 pages of them for each frame of the cache.
+    /// </remarks>
     /// <param name="offset">First byte, 0 or more.</param>
     /// <param name="length">Length in bytes, 0 or more; clipped at the end of the file.</param>
     /// <param name="cancellationToken">Cancels the wait; loads under way go on.</param>
@@ -393,20 +411,23 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
 
         ThrowIfUnusable(0);
         _engine.ThrowIfMetadataFull();
-        var cookie = _mapping.TakeCookie();
-        var extents = await cloneable.CloneAsync(cancellationToken).ConfigureAwait(false);
         var (id, name, domain) = (options?.Id ?? FileId.None, options?.Name, options?.Domain ?? _mapping.Domain);
-
-        // If the file's extents have changed meanwhile the trees may differ: the clone begins with an empty one.
-        var clone = _mapping.TryShareTree(extents, cookie, id, name, domain)
-            ?? _mapping.Volume.Open(extents, Length, id, name, domain);
-        return new MappedFile(Volume, _engine, clone);
+        _mapping.Volume.ThrowIfOpen(id);
+        var cookie = _mapping.TakeCookie();
+        var extents = await cloneable.CloneAsync(cancellationToken).ConfigureAwait(false)
+            ?? throw new InvalidOperationException($"{cloneable.GetType().Name}.CloneAsync returned null.");
+        return new MappedFile(Volume, _engine, _mapping.AddClone(extents, cookie, id, name, domain));
     }
 
     /// <summary>
     /// The engine has changed this file's extents in a range while the old blocks live on: what the cache knows of the
     /// range is dropped from this file's tree. Other files are not affected.
     /// </summary>
+    /// <remarks>
+    /// Called once for each change of <see cref="IExtentMap.Sequence"/>, with a range that covers the whole change; with a
+    /// length of 0 if nothing has to be dropped (blocks moved and <see cref="CachedVolume.Relocate"/> was called). While
+    /// changes and calls do not balance, clones of the file begin with nothing in memory.
+    /// </remarks>
     /// <param name="offset">First byte, 0 or more.</param>
     /// <param name="length">Length in bytes, 0 or more.</param>
     /// <exception cref="ArgumentOutOfRangeException">Offset or length is negative.</exception>
@@ -416,11 +437,8 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
         ThrowIfUnusable(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         var end = length > Length - offset ? Length : offset + length;
-        if (end > offset)
-        {
-            var shift = _engine.Rooms.PageShift + Window.Shift;
-            _mapping.Invalidate(offset >> shift, end - 1 >> shift);
-        }
+        var shift = _engine.Rooms.PageShift + Window.Shift;
+        _mapping.Invalidate(offset >> shift, end > offset ? end - 1 >> shift : -1);
     }
 
     /// <summary>What of the file is in memory, and its fair share of that. Costs in proportion to the file's windows.</summary>
@@ -513,17 +531,22 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
         List<PageMemoryLease> leases, long offset, long end, long pages, bool waits, CancellationToken cancellationToken)
     {
         var isComplete = false;
+        var ownEnd = 0L;
         try
         {
             for (var position = offset; position < end; position += leases[^1].Length)
             {
+                var page = position >> _engine.Rooms.PageShift;
                 var wanted = (int)(pages - leases.Count);
-                if (await PinPageAsync(position, end, wanted, waits, cancellationToken).ConfigureAwait(false) is not { } lease)
+                var hold = await _engine.Leases.TakeAsync(_mapping, page, wanted, waits, page < ownEnd, cancellationToken)
+                    .ConfigureAwait(false);
+                if (hold.Kind == PageHoldKind.None)
                 {
                     return false;
                 }
 
-                leases.Add(lease);
+                ownEnd = hold.IsOwnLoad ? Math.Max(ownEnd, page + hold.Loaded) : ownEnd;
+                leases.Add(LeaseOf(hold, position, end));
             }
 
             return isComplete = true;
@@ -538,18 +561,9 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
         }
     }
 
-    /// <summary>Leases the rest of one page, clipped to an end.</summary>
-    /// <returns>The lease; null if leases may hold no more and the caller does not wait.</returns>
-    private async ValueTask<PageMemoryLease?> PinPageAsync(
-        long offset, long end, int wanted, bool waits, CancellationToken cancellationToken)
+    /// <summary>The lease of the rest of one page, clipped to an end.</summary>
+    private PageMemoryLease LeaseOf(PageHold hold, long offset, long end)
     {
-        var hold = await _engine.Leases.TakeAsync(_mapping, offset >> _engine.Rooms.PageShift, wanted, waits, cancellationToken)
-            .ConfigureAwait(false);
-        if (hold.Kind == PageHoldKind.None)
-        {
-            return null;
-        }
-
         var inPage = (int)offset & (_engine.Rooms.PageSize - 1);
         var memory = _engine.Leases.Memory(hold)[inPage..];
         return new PageMemoryLease(_engine.Leases, hold.Frame, memory[..(int)Math.Min(memory.Length, end - offset)]);

@@ -9,10 +9,17 @@ namespace SharedPageCache;
 /// A mapped file as a pipe: each read leases the next pages and hands them out in place; advancing gives them back.
 /// </summary>
 /// <remarks>
+/// <para>
 /// For one reader at a time, as the contract of <see cref="PipeReader"/> says. A reader that examines everything and
 /// consumes nothing gets more pages with each read, up to what leases may hold; then the read fails with
 /// <see cref="CacheCapacityException"/> instead of waiting for itself. A read that was cancelled leaves its lease under
 /// way, and the next read takes it.
+/// </para>
+/// <para>
+/// <b>Nobody waits for leases while it holds some</b>: two that did could wait for each other. A read that finds that
+/// leases may hold no more copies what has not been consumed into pooled memory, gives its pages back, and then waits. It
+/// does so inside the read, when the caller has no buffer.
+/// </para>
 /// </remarks>
 [DebuggerDisplay("at {_consumed} of {_file.Length} bytes")]
 internal sealed class MappedFilePipeReader : PipeReader
@@ -23,7 +30,7 @@ internal sealed class MappedFilePipeReader : PipeReader
     private readonly int _pageSize;
 
     /// <summary>The pages of the buffer in order; the first may be consumed in part.</summary>
-    private readonly List<PageMemoryLease> _pages = [];
+    private readonly List<HeldPage> _pages = [];
 
     /// <summary>Ends a lease that is still under way when the reader is completed.</summary>
     private readonly CancellationTokenSource _completion = new();
@@ -34,7 +41,7 @@ internal sealed class MappedFilePipeReader : PipeReader
     private int _consumedOfFirstPage;
     private bool _isReading;
     private bool _completed;
-    private Task<PageRangeLease>? _leasing;
+    private Task<PageRangeLease?>? _leasing;
     private int _cancelled;
     private Completion? _wake;
 
@@ -57,7 +64,8 @@ internal sealed class MappedFilePipeReader : PipeReader
             return Result(isCanceled: true);
         }
 
-        if (_leasing is not null || WantsMore())
+        var isSatisfied = _leasing is null && !WantsMore();
+        while (!isSatisfied)
         {
             _leasing ??= LeaseMoreAsync();
             if (!_leasing.IsCompleted && !await WaitAsync(_leasing, cancellationToken).ConfigureAwait(false))
@@ -67,9 +75,18 @@ internal sealed class MappedFilePipeReader : PipeReader
 
             var leasing = _leasing;
             _leasing = null;
-            using var range = await leasing.ConfigureAwait(false);
-            _pages.AddRange(range.TakePages());
-            _buffer = PageRangeLease.Chain(_pages).Slice(_consumedOfFirstPage);
+            var range = await leasing.ConfigureAwait(false);
+            if (range is null)
+            {
+                CopyLeased();
+            }
+            else
+            {
+                _pages.AddRange(range.TakePages().Select(static lease => new HeldPage(lease)));
+                isSatisfied = true;
+            }
+
+            _buffer = PageRangeLease.Chain(_pages.Select(static page => page.Memory)).Slice(_consumedOfFirstPage);
         }
 
         return Result(isCanceled: false);
@@ -136,17 +153,17 @@ internal sealed class MappedFilePipeReader : PipeReader
             _ = GiveBackAsync(leasing);
         }
 
-        _pages.ForEach(static page => page.Dispose());
+        _pages.ForEach(static page => page.GiveBack());
         _pages.Clear();
         _buffer = default;
     }
 
     /// <summary>A lease that came too late.</summary>
-    private static async Task GiveBackAsync(Task<PageRangeLease> leasing)
+    private static async Task GiveBackAsync(Task<PageRangeLease?> leasing)
     {
         try
         {
-            (await leasing.ConfigureAwait(false)).Dispose();
+            (await leasing.ConfigureAwait(false))?.Dispose();
         }
         catch (Exception)
         {
@@ -164,7 +181,8 @@ internal sealed class MappedFilePipeReader : PipeReader
     private bool WantsMore() =>
         !IsAtEnd && Math.Max(_examined, _consumed) > _consumed + _buffer.Length - (PagesPerRead * _pageSize);
 
-    private Task<PageRangeLease> LeaseMoreAsync()
+    /// <summary>Leases what the buffer lacks; null if leases may hold no more now and this reader holds some of them.</summary>
+    private Task<PageRangeLease?> LeaseMoreAsync()
     {
         var start = _consumed + _buffer.Length;
         var end = Math.Max(_examined, _consumed) + (PagesPerRead * _pageSize);
@@ -178,7 +196,20 @@ internal sealed class MappedFilePipeReader : PipeReader
         }
 
         var most = (start / _pageSize + room) * _pageSize;
-        return _file.PinRangeAsync(start, Math.Min(end, most) - start, _completion.Token).AsTask();
+        var waits = !_pages.Exists(static page => page.IsLease);
+        return _file.PinRangeAsync(start, Math.Min(end, most) - start, waits, _completion.Token).AsTask();
+    }
+
+    /// <summary>Gives all leases back and keeps the bytes in pooled memory.</summary>
+    private void CopyLeased()
+    {
+        for (var i = 0; i < _pages.Count; i++)
+        {
+            if (_pages[i].IsLease)
+            {
+                _pages[i] = _pages[i].Copy();
+            }
+        }
     }
 
     /// <summary>Waits for a lease, a cancelled token or <see cref="CancelPendingRead"/>.</summary>
@@ -209,10 +240,10 @@ internal sealed class MappedFilePipeReader : PipeReader
     {
         _consumedOfFirstPage += consumedBytes;
         var done = 0;
-        while (done < _pages.Count && _consumedOfFirstPage >= _pages[done].Length)
+        while (done < _pages.Count && _consumedOfFirstPage >= _pages[done].Memory.Length)
         {
-            _consumedOfFirstPage -= _pages[done].Length;
-            _pages[done++].Dispose();
+            _consumedOfFirstPage -= _pages[done].Memory.Length;
+            _pages[done++].GiveBack();
         }
 
         _pages.RemoveRange(0, done);
@@ -228,6 +259,47 @@ internal sealed class MappedFilePipeReader : PipeReader
         if (_isReading)
         {
             throw new InvalidOperationException("Reading is already in progress: call AdvanceTo first.");
+        }
+    }
+
+    /// <summary>One page of the buffer: leased, or copied into an array of the pool.</summary>
+    private readonly struct HeldPage
+    {
+        private readonly PageMemoryLease? _lease;
+        private readonly byte[]? _copy;
+
+        public HeldPage(PageMemoryLease lease)
+        {
+            _lease = lease;
+            Memory = lease.Memory;
+        }
+
+        private HeldPage(byte[] copy, int length)
+        {
+            _copy = copy;
+            Memory = copy.AsMemory(0, length);
+        }
+
+        public ReadOnlyMemory<byte> Memory { get; }
+
+        public bool IsLease => _lease is not null;
+
+        public HeldPage Copy()
+        {
+            var copy = ArrayPool<byte>.Shared.Rent(Memory.Length);
+            Memory.CopyTo(copy);
+            var length = Memory.Length;
+            GiveBack();
+            return new HeldPage(copy, length);
+        }
+
+        public void GiveBack()
+        {
+            _lease?.Dispose();
+            if (_copy is not null)
+            {
+                ArrayPool<byte>.Shared.Return(_copy);
+            }
         }
     }
 }

@@ -156,8 +156,10 @@ public sealed class PageCache : IDisposable, IAsyncDisposable
         var rooms = _engine.Rooms;
         foreach (var volume in rooms.Volumes.All())
         {
-            volume.Detach();
-            _engine.Invalidation.DiscardAll(volume);
+            if (volume.Detach())
+            {
+                _engine.Invalidation.DiscardAll(volume);
+            }
         }
 
         rooms.Pool.Close();

@@ -58,6 +58,9 @@ public sealed class PageCacheOptions
     /// <summary>The generation in which frames begin: tests begin shortly before the last one.</summary>
     internal int FirstGeneration { get; set; } = 1;
 
+    /// <summary>How many numbers volumes may have: tests give few, so that they are given out again.</summary>
+    internal int VolumeNumbers { get; set; } = Frames.BlockIdentity.MaxVolume + 1;
+
     /// <summary>Says what is wrong, with the number that would be right.</summary>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public void Validate()

@@ -28,10 +28,16 @@ public readonly record struct PageCacheStatistics
     public long SavedBytes { get; init; }
 
     /// <summary>
-    /// Bytes of headers, tables, page trees, indexes and reverse map records. Tree nodes count until the garbage
-    /// collector has taken them.
+    /// Bytes of headers, tables, page trees, indexes and reverse map records. Tree nodes that the cache has not itself
+    /// taken out of the trees count until the garbage collector has taken them.
     /// </summary>
     public long MetadataBytes { get; init; }
+
+    /// <summary>
+    /// Bytes of tree nodes that the cache has taken out of the trees and the garbage collector has not taken yet. They come
+    /// beside <see cref="MetadataBytes"/>, and beside the limit.
+    /// </summary>
+    public long UncollectedBytes { get; init; }
 
     /// <summary>Pages read or leased from memory without a fault.</summary>
     public long Hits { get; init; }
@@ -44,6 +50,12 @@ public readonly record struct PageCacheStatistics
 
     /// <summary>Faults that waited for somebody else's load instead of reading the device again.</summary>
     public long LoadsCoalesced { get; init; }
+
+    /// <summary>
+    /// Pages that a read or lease waited for the device for: loaded for it, loaded for somebody else meanwhile, or read
+    /// around the cache. One fault may bring several pages.
+    /// </summary>
+    public long Misses { get; init; }
 
     /// <summary>Bytes that were written and are not on a device yet.</summary>
     public long DirtyBytes { get; init; }
@@ -102,7 +114,7 @@ public readonly record struct PageCacheStatistics
     /// <summary>Leaves of all page trees, those not yet collected included.</summary>
     public long Leaves { get; init; }
 
-    /// <summary>The share of reads that needed no device, 0 to 1; 0 when nothing was read.</summary>
+    /// <summary>The share of pages read or leased that needed no wait for the device, 0 to 1; 0 when nothing was read.</summary>
     public double HitRatio =>
-        Hits + MinorFaults + MajorFaults is var all and > 0 ? (Hits + MinorFaults) / (double)all : 0;
+        Hits + MinorFaults + Misses is var all and > 0 ? (Hits + MinorFaults) / (double)all : 0;
 }

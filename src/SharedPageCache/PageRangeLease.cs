@@ -17,7 +17,7 @@ public sealed class PageRangeLease : IDisposable
     internal PageRangeLease(List<PageMemoryLease> leases)
     {
         _leases = leases;
-        _sequence = Chain(leases);
+        _sequence = Chain(leases.Select(static lease => lease.Memory));
     }
 
     /// <summary>The bytes of the range, clipped to the file's length.</summary>
@@ -50,13 +50,13 @@ public sealed class PageRangeLease : IDisposable
         return pages;
     }
 
-    internal static ReadOnlySequence<byte> Chain(List<PageMemoryLease> leases)
+    internal static ReadOnlySequence<byte> Chain(IEnumerable<ReadOnlyMemory<byte>> pages)
     {
         Segment? first = null;
         Segment? last = null;
-        foreach (var lease in leases)
+        foreach (var page in pages)
         {
-            last = last is null ? new Segment(lease.Memory, 0) : last.Append(lease.Memory);
+            last = last is null ? new Segment(page, 0) : last.Append(page);
             first ??= last;
         }
 

@@ -34,6 +34,12 @@ internal static class Repository
             .Where(file => !IsBuildOutput(Path.GetRelativePath(Root, file)))
             .Order(StringComparer.Ordinal);
 
+    /// <summary>Every page of the documentation, wherever it lies.</summary>
+    public static IEnumerable<string> MarkdownFiles() =>
+        Directory.EnumerateFiles(Root, "*.md", SearchOption.AllDirectories)
+            .Where(file => !IsBuildOutput(Path.GetRelativePath(Root, file)))
+            .Order(StringComparer.Ordinal);
+
     /// <summary>A path as it is written in messages: from the root, with forward slashes.</summary>
     public static string Relative(string file) => Path.GetRelativePath(Root, file).Replace('\\', '/');
 

@@ -193,7 +193,7 @@ public sealed class FaultEnumerationTests(ITestOutputHelper output)
         Exception? error = null;
         try
         {
-            await story(rig).WaitAsync(TimeSpan.FromSeconds(30));
+            await story(rig).WaitAsync(TimeSpan.FromSeconds(120));
         }
         catch (Exception raised)
         {

@@ -256,7 +256,7 @@ public sealed class LifetimeTests(ITestOutputHelper output)
             old.File.Dispose();
         }
 
-        await Task.WhenAll(workers).WaitAsync(TimeSpan.FromSeconds(30));
+        await Task.WhenAll(workers).WaitAsync(TimeSpan.FromSeconds(120));
         cache.Verify();
         foreach (var (volume, file, _, _) in slots)
         {

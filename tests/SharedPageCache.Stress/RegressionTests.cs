@@ -85,6 +85,47 @@ public sealed class RegressionTests
         map.AssertReads(_device, file);
     }
 
+    /// <summary>A clone that joins a load of its origin does not get what the origin's bytes became meanwhile.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_load_of_an_opaque_page_that_is_overtaken_by_a_change_serves_no_clone(bool changesBeforeTheLoad)
+    {
+        var map = new PlainMap(Run(0, 10, 1), new Extent(Page, Page, 0, ExtentFlags.Opaque));
+        using var file = _volume.OpenFile(map, 2 * Page);
+        using var clone = file.Clone();
+        var cloneMap = (PlainMap)clone.Extents;
+        cloneMap.AssertReads(_device, clone, 0, Page);
+        var (arrived, opened) = (new TaskCompletionSource(), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        _device.Gate = () =>
+        {
+            arrived.TrySetResult();
+            return opened.Task;
+        };
+        if (changesBeforeTheLoad)
+        {
+            map.Change(map.Extents);
+        }
+
+        var (bytes, cloneBytes) = (new byte[Page], new byte[Page]);
+        var load = file.ReadAsync(Page, bytes).AsTask();
+        await arrived.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        var joined = clone.ReadAsync(Page, cloneBytes).AsTask();
+        if (!changesBeforeTheLoad)
+        {
+            map.Change(map.Extents);
+        }
+
+        map.OpaqueSerial++;
+        opened.SetResult();
+        await Task.WhenAll(load, joined).WaitAsync(TimeSpan.FromSeconds(30));
+        cloneMap.AssertContent(_device, Page, cloneBytes);
+        file.InvalidateExtents(0, 2 * Page);
+        cloneMap.AssertReads(_device, clone);
+        map.AssertReads(_device, file);
+        _cache.Verify();
+    }
+
     [Fact]
     public void A_load_does_not_gather_a_neighbour_whose_block_was_discarded()
     {
@@ -166,7 +207,7 @@ public sealed class RegressionTests
         var around = cache.GetStatistics().ReadsAround;
         map.AssertReads(_device, file);
         Assert.True(cache.GetStatistics().ReadsAround - around < 100, $"{cache.GetStatistics().ReadsAround - around} of 200 pages were read around: {Words.OfFrames(cache)}");
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         using var lease = await file.PinAsync(0, patience.Token);
         map.AssertContent(_device, 0, lease.Memory.Span);
     }

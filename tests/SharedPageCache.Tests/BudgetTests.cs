@@ -140,6 +140,30 @@ public class BudgetTests
         GC.KeepAlive(heap);
     }
 
+    [Fact]
+    [Trait("Contract", "C9")]
+    public void What_many_files_use_of_a_huge_one_is_booked_and_given_back()
+    {
+        const long Length = 1L << 36;
+        using var cache = new PageCache(new PageCacheOptions { CapacityBytes = 256 << 20 });
+        using var volume = cache.AttachVolume(new EndlessDevice(4096));
+        using var file = volume.OpenFile(new EmptyHookExtents(Length), Length);
+        var buffer = new byte[8];
+        var places = Enumerable.Range(0, 16).Select(i => i * (Length / 16)).ToArray();
+        Array.ForEach(places, place => file.Read(place, buffer));
+        var clones = Enumerable.Range(0, 300).Select(_ => file.Clone()).ToArray();
+        var heap = SettledHeap();
+        var before = cache.GetStatistics().MetadataBytes;
+        Array.ForEach(clones, clone => Array.ForEach(places, place => clone.Read(place, buffer)));
+        var booked = cache.GetStatistics().MetadataBytes - before;
+        var measured = SettledHeap() - heap;
+        Assert.True(booked > 10 << 20 && booked >= measured * 0.95 && booked <= measured * 1.1, $"{booked} bytes booked, {measured} measured");
+        Assert.Equal(300 * 16 * 4096, cache.GetStatistics().SavedBytes);
+        Array.ForEach(clones, clone => clone.Dispose());
+        Assert.InRange(cache.GetStatistics().MetadataBytes, 0, before + (64 << 10));
+        cache.Verify();
+    }
+
     private static void ReadAll(MappedFile[] files)
     {
         var buffer = new byte[Pages * 4096];

@@ -64,6 +64,9 @@ internal struct Gate
         }
     }
 
+    /// <summary>Goes in alone if nobody is inside and nobody waits to be.</summary>
+    public bool TryEnterAlone() => Atomic.CompareExchange(ref _word, Alone, 0) == 0;
+
     public void ExitAlone()
     {
         Debug.Assert(IsHeldAlone, "only who is alone may leave so");

@@ -8,9 +8,9 @@ namespace SharedPageCache.Concurrency;
 /// A waiter counts itself in (full fence) and then takes the current event; since what it waits for may have come free
 /// just before, it also wakes by itself after a while. So a missed pulse costs time, never progress.
 /// </remarks>
-internal sealed class Turnstile
+internal sealed class Turnstile(int longestSleepMilliseconds = 10)
 {
-    private static readonly TimeSpan LongestSleep = TimeSpan.FromMilliseconds(10);
+    private readonly TimeSpan _longestSleep = TimeSpan.FromMilliseconds(longestSleepMilliseconds);
 
     private int _waiting;
     private Completion? _event = new();
@@ -20,10 +20,12 @@ internal sealed class Turnstile
         Atomic.Increment(ref _waiting);
         try
         {
-            var woken = Atomic.LoadAcquire(ref _event)!.WaitAsync(cancellationToken);
+            // One wait with token and time together: each takes its registrations with it when it ends. The event itself
+            // may stay for hours, so nothing may be left hanging on it, or on the token, by every round of a waiter.
+            var woken = Atomic.LoadAcquire(ref _event)!.WaitAsync(CancellationToken.None);
             try
             {
-                await woken.WaitAsync(LongestSleep, cancellationToken).ConfigureAwait(false);
+                await woken.WaitAsync(_longestSleep, cancellationToken).ConfigureAwait(false);
             }
             catch (TimeoutException)
             {

@@ -133,7 +133,7 @@ internal sealed class Verifier(
         var volume = identity.IsSome ? volumes.Find(identity.Volume) : null;
         var source = ResolveByRuns(leaf, slot);
         if (volume is not null && !isDirty && source is { } block && block.Block != identity.Block
-            && !volume.Clock.HasChangedSince(leaf.Age, block.Block))
+            && !volume.Clock.HasChangedSince(leaf.Age, block.Block) && IsReached(leaf))
         {
             return $"slot {slot} of {leaf} shows {reference} with {identity}, but its runs say block {block.Block}";
         }
@@ -145,7 +145,8 @@ internal sealed class Verifier(
     /// Whether a file shows the leaf. One that nobody shows is garbage: what was written back since does not concern it.
     /// </summary>
     private static bool IsReached(Leaf leaf) => leaf.Family.Adopters().Any(
-        adopter => adopter.Files.Members().Any(file => file.Reaches(adopter.Window, leaf)));
+        adopter => adopter.Files.Members().Any(
+            file => !file.Volume.IsDetached && file.Reaches(adopter.Window, leaf)));
 
     private PageSource? ResolveByRuns(Leaf leaf, int slot)
     {

@@ -7,11 +7,20 @@ namespace SharedPageCache.Eviction;
 /// Where a fault gets a frame: from the free list, else by evicting a page, else not at all (and the read goes around).
 /// Also keeps pages and metadata together under the limit.
 /// </summary>
+/// <remarks>
+/// When metadata outgrows its allowance, frames are given up for it, up to <see cref="MemoryPlan.MostWithheld"/>; when that
+/// is not enough, leaves are pruned. Both happen early by what may come between two balances, and pruning makes room for
+/// more than was missing, so that it runs seldom.
+/// </remarks>
 internal sealed class FrameSupply(
-    FramePool pool, Reclaimer reclaimer, NodeLedger ledger, VolumeList volumes, MemoryPlan plan, Func<long> metadataBytes)
+    FramePool pool, Reclaimer reclaimer, LeafSweeper sweeper, NodeLedger ledger, VolumeList volumes, MemoryPlan plan,
+    Func<long> metadataBytes)
 {
-    /// <summary>How much metadata may grow between two balances; frames are given up that much earlier.</summary>
-    private const int Slack = 4096;
+    /// <summary>How much metadata may grow between two balances: a leaf, an inner node, a segment of touch bits.</summary>
+    private long Slack { get; } = Math.Min(16 << 10, plan.MetadataAllowance / 2);
+
+    /// <summary>Leaves are pruned when less than this is left of the room for metadata, until twice as much is left.</summary>
+    private long Margin { get; } = Math.Min(1 << 20, (plan.MetadataAllowance + (long)plan.MostWithheld * plan.PageSize) / 16);
 
     private TinyLock _balanceLock;
     private long _balancedAt;
@@ -22,7 +31,10 @@ internal sealed class FrameSupply(
 
     /// <summary>Whether metadata has outgrown all that frames could give up for it.</summary>
     public bool IsMetadataFull => ledger.NodeBytes > plan.MetadataAllowance
-        && plan.FrameBytes - (long)plan.MostWithheld * plan.PageSize + metadataBytes() + Slack > plan.CapacityBytes;
+        && Over > (long)plan.MostWithheld * plan.PageSize;
+
+    /// <summary>Bytes that would be too many if all frames were in service.</summary>
+    private long Over => plan.FrameBytes + metadataBytes() + Slack - plan.CapacityBytes;
 
     /// <summary>Takes a frame for a page of a domain. Never waits.</summary>
     public bool TryTake(SecurityDomain domain, out int frame)
@@ -52,10 +64,11 @@ internal sealed class FrameSupply(
 
     /// <summary>
     /// Nodes are booked until the garbage collector has found them unreachable. Before somebody is refused for want of
-    /// metadata it is told to look, unless it has just looked and little has come since.
+    /// metadata leaves are pruned, and the collector is told to look, unless it has just looked and little has come since.
     /// </summary>
     public void CollectNodes()
     {
+        Balance();
         if (ledger.NodeBytes - Atomic.LoadAcquire(ref _collectedAt) < plan.MetadataAllowance / 8)
         {
             return;
@@ -68,13 +81,19 @@ internal sealed class FrameSupply(
     }
 
     /// <summary>
-    /// Gives up frames while metadata is over its allowance, and takes them back when it is under again. Called when a
-    /// node was made.
+    /// Gives up frames while metadata is over its allowance, and takes them back when it is under again; prunes leaves when
+    /// no more may be given up. Called when a node was made, without locks.
     /// </summary>
     public void Balance()
     {
+        var over = Over;
+        if (over + Margin > (long)plan.MostWithheld * plan.PageSize)
+        {
+            sweeper.Prune(over + 2 * Margin - (long)plan.MostWithheld * plan.PageSize);
+            over = Over;
+        }
+
         Atomic.StoreRelease(ref _balancedAt, ledger.NodeBytes);
-        var over = plan.FrameBytes + metadataBytes() + Slack - plan.CapacityBytes;
         var wanted = over <= 0 ? 0 : (int)Math.Min((over + plan.PageSize - 1) / plan.PageSize, plan.MostWithheld);
         if (pool.WithheldCount == wanted || !_balanceLock.TryEnter())
         {

@@ -1,26 +1,50 @@
 using SharedPageCache.Concurrency;
 using SharedPageCache.Frames;
 using SharedPageCache.Mappings;
+using SharedPageCache.Rmap;
 
 namespace SharedPageCache.Eviction;
 
 /// <summary>
-/// Goes through all leaves now and then: takes leaves that have lost all their pages out of the trees, and brings frames
-/// whose generations were used up back into service.
+/// Takes leaves out of the trees: now and then all that have lost their pages, and under pressure those that are worth
+/// least. Also brings frames whose generations were used up back into service.
 /// </summary>
 /// <remarks>
-/// Runs when an eighth of the leaves has been emptied since the last time, so its cost is spread over the evictions that
-/// emptied them. A leaf dies under its lock, then it is unlinked from the versions of the files that adopted its family;
-/// sharers share the very node, so one unlink serves them all.
+/// <para>
+/// <b>Sweep.</b> Runs when an eighth of the leaves has been emptied since the last time, so its cost is spread over the
+/// evictions that emptied them.
+/// </para>
+/// <para>
+/// <b>Prune.</b> Runs when metadata has outgrown all that frames may give up for it. Goes round the families in batches and
+/// buries the quarter of each batch that shows the fewest, coldest pages, until enough is free. The pages stay in their
+/// frames and in the physical table: who reads one again has a minor fault. The youngest quarter of all leaves is spared,
+/// so that a fault under way finds its leaf again.
+/// </para>
+/// <para>
+/// <b>Burial.</b> A leaf dies under its lock: from then on nothing is installed or touched in it. If it was the last of its
+/// family, the family's places leave the reverse map and the indexes. Then each file that shows the leaf forgets what it has
+/// used of it, and only when all have, the leaf is unlinked from their versions: the next leaf of the window begins with
+/// counts and bits that agree. Sharers share the very node, so one unlink serves them all. Where a gate is not free, the dead
+/// leaf stays linked until the next round; a fault that meets it exchanges it. Inner nodes that have no children any more go
+/// with the leaf.
+/// </para>
 /// </remarks>
-internal sealed class LeafSweeper(FrameTable frames, FamilyTable families, NodeLedger ledger, FramePool pool)
+internal sealed class LeafSweeper(FrameTable frames, FamilyTable families, NodeLedger ledger, FramePool pool, ReverseMap rmap)
 {
     private const int FewestEmptied = 64;
+    private const int BatchFamilies = 256;
+
+    /// <summary>A leaf with more pages than this is weighed by their number alone.</summary>
+    private const int FewPages = 16;
+
+    private readonly List<Leaf> _batch = [];
+    private readonly List<(int Slot, int Frame)> _shown = [];
     private TinyLock _lock;
+    private int _cursor;
 
     public void SweepIfNeeded()
     {
-        if (ledger.Emptied < Math.Max(FewestEmptied, ledger.Leaves / 8) && pool.RetiredCount == 0)
+        if (ledger.Emptied < Math.Max(FewestEmptied, ledger.LiveLeaves / 8) && pool.RetiredCount == 0)
         {
             return;
         }
@@ -46,9 +70,9 @@ internal sealed class LeafSweeper(FrameTable frames, FamilyTable families, NodeL
                     ForgetFrames(leaf);
                 }
 
-                if (leaf.IsEmptied)
+                if ((leaf.IsEmptied || leaf.IsDead) && !leaf.IsGarbage)
                 {
-                    Bury(leaf);
+                    Bury(leaf, onlyIfEmptied: true);
                 }
             }
 
@@ -61,6 +85,75 @@ internal sealed class LeafSweeper(FrameTable frames, FamilyTable families, NodeL
         {
             _lock.Exit();
         }
+    }
+
+    /// <summary>Takes leaves out until that many bytes of nodes are garbage, or nothing is left that may go.</summary>
+    public void Prune(long bytes)
+    {
+        if (!_lock.TryEnter())
+        {
+            return;
+        }
+
+        try
+        {
+            var goal = ledger.NodeBytes - bytes;
+            for (var idle = 0; idle <= families.Numbers && ledger.NodeBytes > goal; idle += BatchFamilies)
+            {
+                _cursor = families.CopyLeavesTo(_batch, _cursor, BatchFamilies);
+                if (BuryLightest(goal))
+                {
+                    idle = -BatchFamilies;
+                }
+
+                _batch.Clear();
+            }
+        }
+        finally
+        {
+            _batch.Clear();
+            _lock.Exit();
+        }
+    }
+
+    private bool BuryLightest(long goal)
+    {
+        var young = ledger.LeavesMade - (ledger.LiveLeaves / 4) - 1;
+        var candidates = _batch.Where(leaf => !leaf.IsGarbage && leaf.Number <= young)
+            .Select(leaf => (Weight: WeightOf(leaf), Leaf: leaf)).OrderBy(static candidate => candidate.Weight).ToList();
+        var any = false;
+        foreach (var (_, leaf) in candidates.Take((candidates.Count + 3) / 4))
+        {
+            any |= Bury(leaf, onlyIfEmptied: false);
+            if (ledger.NodeBytes <= goal)
+            {
+                break;
+            }
+        }
+
+        return any;
+    }
+
+    /// <summary>What is lost with a leaf: its pages, hot ones more than cold ones.</summary>
+    private int WeightOf(Leaf leaf)
+    {
+        var residents = leaf.Residents;
+        if (residents > FewPages || leaf.IsDead)
+        {
+            return leaf.IsDead ? -1 : 2 * residents;
+        }
+
+        var weight = 0;
+        for (var slot = 0; slot < leaf.Slots.Length && residents > 0; slot++)
+        {
+            if (leaf[slot] is { IsResident: true } reference)
+            {
+                residents--;
+                weight += 1 + (frames[reference.Frame].State.Load().Admits(reference.Word) ? frames[reference.Frame].Use : 0);
+            }
+        }
+
+        return weight;
     }
 
     /// <summary>No slot may name a retired frame when its generations begin again.</summary>
@@ -84,32 +177,70 @@ internal sealed class LeafSweeper(FrameTable frames, FamilyTable families, NodeL
         }
     }
 
-    private void Bury(Leaf leaf)
+    /// <summary>Takes a leaf out of service and out of the trees.</summary>
+    /// <returns>Whether it is out of all trees now.</returns>
+    private bool Bury(Leaf leaf, bool onlyIfEmptied)
     {
         leaf.Lock.Enter();
-        var dead = leaf.IsEmptied;
-        if (dead)
+        var dies = leaf.MayBeBuried && (!onlyIfEmptied || leaf.IsEmptied);
+        if (dies)
         {
-            leaf.Bury(ledger);
+            leaf.Bury(_shown, ledger);
         }
 
         leaf.Lock.Exit();
-        if (!dead)
+        if (dies && leaf.Family.LeafBuried())
         {
-            return;
+            foreach (var (slot, frame) in _shown)
+            {
+                rmap.Remove(frame, new Place(leaf.Family.Id, slot));
+            }
         }
 
-        foreach (var (files, window) in leaf.Family.Adopters())
+        _shown.Clear();
+        return leaf.IsDead && TryUnlink(leaf);
+    }
+
+    private static bool TryUnlink(Leaf leaf)
+    {
+        var adopters = leaf.Family.Adopters();
+        var isFree = true;
+        foreach (var (files, window) in adopters)
+        {
+            foreach (var file in files.Members())
+            {
+                isFree &= file.TryForgetTouches(window, leaf);
+            }
+        }
+
+        if (!isFree)
+        {
+            return false;
+        }
+
+        VolumeMap? volume = null;
+        foreach (var (files, window) in adopters)
         {
             PageTree? last = null;
             foreach (var file in files.Members())
             {
+                volume = file.Volume;
                 if (file.Tree is var tree && tree != last)
                 {
                     tree.TryUnlink(window, leaf);
+                    tree.Prune(window);
                     last = tree;
                 }
             }
         }
+
+        leaf.Discard();
+        volume?.Leaves.Remove(leaf);
+        if (leaf.Family.IsClosed)
+        {
+            volume?.Regions.Remove(leaf);
+        }
+
+        return true;
     }
 }

@@ -18,6 +18,12 @@ namespace SharedPageCache.Faults;
 /// installs one after this call has installed a dead one. Its bytes stay for those who hold a lease; the last unpin frees
 /// it. A frame that is being loaded is detached in the same way, and the loader finds that it cannot publish.
 /// </para>
+/// <para>
+/// A relocation that is late meets the end of its volume: it claims the frame (full fence), looks whether the volume is
+/// detached, and if so lets the frame be, which may be of another volume under the same number by now. It looks again
+/// after the frame has its new identity and was unclaimed (full fence): the detacher sets the flag (full fence) and then
+/// looks at every frame once, so either it saw the new identity or the flag is seen here and the frame is dropped.
+/// </para>
 /// </remarks>
 internal sealed class BlockInvalidation(Rooms rooms)
 {
@@ -48,6 +54,7 @@ internal sealed class BlockInvalidation(Rooms rooms)
     {
         // Whatever is cached of the target is older than what was just copied there.
         Discard(volume, to);
+        volume.NoteMove();
         var (first, last) = BlocksOf(from);
         volume.Clock.Advance(first, last);
         DropComposites(volume, from);
@@ -60,13 +67,16 @@ internal sealed class BlockInvalidation(Rooms rooms)
             var target = start + distance >> rooms.PageShift;
             if (aligned && whole && identity.Generation == fromGeneration && target <= BlockIdentity.MaxBlock)
             {
-                Rekey(frame, identity, BlockIdentity.Of(volume.Number, target, toGeneration));
+                Rekey(volume, frame, identity, BlockIdentity.Of(volume.Number, target, toGeneration));
             }
             else
             {
                 Drop(frame, identity);
             }
         });
+
+        // Who asked meanwhile, before the extents changed, has loaded the old block into a frame that was moved then.
+        volume.Clock.Advance(first, last);
     }
 
     /// <summary>Drops every page of a volume that is being detached.</summary>
@@ -204,19 +214,34 @@ internal sealed class BlockInvalidation(Rooms rooms)
     }
 
     /// <summary>Moves a frame to another identity; its references, pins and bytes stay.</summary>
-    private void Rekey(int frame, BlockIdentity from, BlockIdentity to)
+    private void Rekey(VolumeMap volume, int frame, BlockIdentity from, BlockIdentity to)
     {
         ref var header = ref _frames[frame];
         _frames.Pin(frame);
         var state = header.State.Load();
         if (state.Phase == FramePhase.Clean && _frames.IdentityOf(frame) == from && header.State.TryClaim(state.Generation))
         {
+            if (volume.IsDetached)
+            {
+                if (!header.State.TryUnclaim(state.Generation))
+                {
+                    RetireRekeyed(frame, state.Generation, from, yields: false);
+                }
+
+                Unpin(frame);
+                return;
+            }
+
             rooms.Table.Remove(frame, from);
             _frames.SetIdentity(frame, to);
             var yields = rooms.Table.TryInsert(frame, to) >= 0;
             if (yields || !header.State.TryUnclaim(state.Generation))
             {
                 RetireRekeyed(frame, state.Generation, to, yields);
+            }
+            else if (volume.IsDetached)
+            {
+                DropPinned(frame, to);
             }
         }
         else

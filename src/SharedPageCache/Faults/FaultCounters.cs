@@ -11,6 +11,8 @@ internal sealed class FaultCounters
 
     public StripedCounter LoadsCoalesced { get; } = new();
 
+    public StripedCounter Misses { get; } = new();
+
     public StripedCounter LoadFailures { get; } = new();
 
     public StripedCounter DeviceReads { get; } = new();

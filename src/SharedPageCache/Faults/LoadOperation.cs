@@ -30,6 +30,12 @@ internal sealed class LoadOperation(FileMapping file, Leaf leaf, FileMapping.Coo
     /// <summary>The pieces of a composite page; null for a run of blocks.</summary>
     public WindowRun[]? Pieces { get; init; }
 
+    /// <summary>
+    /// Whether bytes of the page can only be read through the file: then they are what that file said while it was read,
+    /// and not a block that stays what it is until it is discarded.
+    /// </summary>
+    public bool IsOpaque => Pieces is { } pieces && Array.Exists(pieces, static piece => piece.IsOpaque);
+
     /// <summary>Why the load failed, or null.</summary>
     public Exception? Error { get; private set; }
 
@@ -41,6 +47,9 @@ internal sealed class LoadOperation(FileMapping file, Leaf leaf, FileMapping.Coo
 
     /// <summary>Whether its failure may be the origin's own, so that another file should try through itself.</summary>
     public bool OriginIsGone => File.IsClosed || !File.Holds(Cookie);
+
+    /// <summary>How many pages the load brings from the one in a frame of it on.</summary>
+    public int PagesFrom(int frame) => Frames.Count - Frames.FindIndex(loaded => loaded.Frame == frame);
 
     public void Complete(Exception? error, bool superseded)
     {

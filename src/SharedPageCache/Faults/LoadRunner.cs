@@ -177,6 +177,7 @@ internal sealed class LoadRunner(Rooms rooms, LoadTable loads, PageInstaller ins
             loads.Remove(load.Leaf, Window.SlotOf(load.FirstPage));
         }
 
+        load.File.Volume.RemoveLoading(load.Frames.Count);
         load.Complete(error, superseded);
         foreach (var loaded in load.Frames)
         {

@@ -18,6 +18,10 @@ namespace SharedPageCache.Faults;
 /// (full fence) and then looks at the clock. Of the two at least one sees the other: either the discard ends the tenancy
 /// or the load is called off.
 /// </para>
+/// <para>
+/// The loads of one volume hold at most half of the frames that are in service (but two at least): a device that hangs leaves the other half
+/// to the other volumes, and who reads from it waits for it in the reserve (<see cref="ReserveFrames"/>).
+/// </para>
 /// </remarks>
 internal sealed class LoadStarter(Rooms rooms, LoadTable loads)
 {
@@ -102,7 +106,7 @@ internal sealed class LoadStarter(Rooms rooms, LoadTable loads)
         fresh.Frames.Add(new LoadOperation.LoadedFrame(frame, generation, default));
         if (loads.FindOrAdd(found.Leaf, slot, fresh) is not null)
         {
-            GiveBack(frame, pins: 2);
+            GiveBack(file, frame, pins: 2);
             return Outcome.Lost;
         }
 
@@ -116,13 +120,14 @@ internal sealed class LoadStarter(Rooms rooms, LoadTable loads)
     {
         if (!TryTakePinned(file, pin, out var frame, out var generation))
         {
-            return Outcome.NoFrame;
+            // The frames may be taken by who loads this very block.
+            return rooms.Table.Find(identity) >= 0 ? Outcome.Lost : Outcome.NoFrame;
         }
 
         _frames.SetIdentity(frame, identity);
         if (rooms.Table.TryInsert(frame, identity) >= 0)
         {
-            GiveBack(frame, pin);
+            GiveBack(file, frame, pin);
             return Outcome.Lost;
         }
 
@@ -134,9 +139,16 @@ internal sealed class LoadStarter(Rooms rooms, LoadTable loads)
 
     private bool TryTakePinned(FileMapping file, int pin, out int frame, out int generation)
     {
-        generation = 0;
+        (frame, generation) = (-1, 0);
+        var inService = rooms.Plan.FrameCount - rooms.Plan.Reserve - rooms.Pool.WithheldCount;
+        if (!file.Volume.TryAddLoading(most: Math.Max(2, inService / 2)))
+        {
+            return false;
+        }
+
         if (!rooms.Supply.TryTake(file.Domain, out frame))
         {
+            file.Volume.RemoveLoading(1);
             return false;
         }
 
@@ -150,8 +162,9 @@ internal sealed class LoadStarter(Rooms rooms, LoadTable loads)
     }
 
     /// <summary>A frame that nobody could find goes back: its tenancy never began, so its generation stays.</summary>
-    private void GiveBack(int frame, int pins)
+    private void GiveBack(FileMapping file, int frame, int pins)
     {
+        file.Volume.RemoveLoading(1);
         _frames.SetIdentity(frame, default);
         for (var i = 0; i < pins; i++)
         {

@@ -9,9 +9,17 @@ namespace SharedPageCache.Faults;
 /// </summary>
 /// <remarks>
 /// <para>
-/// <b>Order</b>: leaf (young enough) -> table look-up -> pin -> identity again -> age and cookie again -> record ->
+/// <b>Order</b>: leaf (young enough) -> table look-up -> pin -> identity again -> age and tree again -> record ->
 /// reference. The pin is a full fence. Age is looked at again after it, because the block may have been discarded, given
-/// out and loaded for somebody else between the first look and the look-up.
+/// out and loaded for somebody else between the first look and the look-up; and whether the volume is still attached,
+/// because its number may belong to another by now, whose frames appear only after the volume was detached.
+/// </para>
+/// <para>
+/// <b>True for the file</b> is what its tree shows: the file still reaches the leaf (acquire loads after the pin's fence) and
+/// the leaf is young enough for the page. The engine's sequence is not asked for here, as a hit does not ask for it: an
+/// engine that never stands still would have every fault begin again. What a leaf maps never changes, and a file that left
+/// a leaf comes back to it only with an answer of the same runs. (A leaf with opaque runs is in no index: who left it never
+/// comes back.)
 /// </para>
 /// </remarks>
 internal sealed class MinorFaults(Rooms rooms, PageInstaller installer, LoadTable loads)
@@ -89,7 +97,7 @@ internal sealed class MinorFaults(Rooms rooms, PageInstaller installer, LoadTabl
     /// <summary>
     /// After a wait for a load: whether the pinned frame now holds the page and the page is still this file's truth.
     /// </summary>
-    public bool TryUseLoaded(FileMapping file, long page, int frame, int generation)
+    public bool TryUseLoaded(FileMapping file, long page, LoadOperation load, int frame, int generation)
     {
         var state = _frames[frame].State.Load();
         if (!state.IsReadable || state.Generation != generation)
@@ -97,12 +105,16 @@ internal sealed class MinorFaults(Rooms rooms, PageInstaller installer, LoadTabl
             return false;
         }
 
-        if (!LeafFinder.TryFind(file, page, out var found) || !MapsTo(found.Leaf, page, frame, generation))
+        if (!LeafFinder.TryFind(file, page, out var found) || !MapsTo(found.Leaf, file, page, load, frame, generation))
         {
             return false;
         }
 
-        installer.Install(file, page, found.Leaf, found.Cookie, frame, generation);
+        if (!load.IsOpaque)
+        {
+            installer.Install(file, page, found.Leaf, frame, generation);
+        }
+
         if (!IsStillTrue(file, page, found))
         {
             return false;
@@ -151,7 +163,7 @@ internal sealed class MinorFaults(Rooms rooms, PageInstaller installer, LoadTabl
         {
             if (state.IsReadable)
             {
-                installer.Install(file, page, found.Leaf, found.Cookie, frame, state.Generation);
+                installer.Install(file, page, found.Leaf, frame, state.Generation);
                 TouchLoaded(file, page, found.Leaf, frame);
                 rooms.Counters.MinorFaults.Increment();
                 return new Result(Outcome.Held, new PageHold(PageHoldKind.Pinned, frame));
@@ -186,13 +198,19 @@ internal sealed class MinorFaults(Rooms rooms, PageInstaller installer, LoadTabl
         return new Result(Outcome.Busy);
     }
 
-    /// <summary>Whether a leaf maps a page to the very content of a frame.</summary>
-    private bool MapsTo(Leaf leaf, long page, int frame, int generation)
+    /// <summary>Whether a file's leaf maps a page to the very content of a frame that a load has filled.</summary>
+    private bool MapsTo(Leaf leaf, FileMapping file, long page, LoadOperation load, int frame, int generation)
     {
         var slot = Window.SlotOf(page);
         if (leaf[slot] == PageReference.Resident(frame, generation))
         {
             return true;
+        }
+
+        if (load.Pieces is not null)
+        {
+            // No identity tells, but the leaf does. Opaque bytes that are in no slot are those of the file they came through.
+            return leaf == load.Leaf && (!load.IsOpaque || file == load.File);
         }
 
         var source = leaf.Resolve(slot, rooms.PageShift);
@@ -204,12 +222,14 @@ internal sealed class MinorFaults(Rooms rooms, PageInstaller installer, LoadTabl
     }
 
     private static bool IsStillTrue(FileMapping file, long page, LeafFinder.Found found) =>
-        LeafFinder.IsYoungEnough(file.Volume, found.Leaf, Window.SlotOf(page)) && file.Holds(found.Cookie);
+        LeafFinder.IsYoungEnough(file.Volume, found.Leaf, Window.SlotOf(page)) && file.Reaches(Window.Of(page), found.Leaf)
+        && !file.Volume.IsDetached;
 
     private void TouchLoaded(FileMapping file, long page, Leaf leaf, int frame)
     {
         file.Touch(page, leaf);
         rooms.TouchedFrames.Set(frame);
+        rooms.Supply.BalanceIfMoved();
     }
 
     /// <summary>A reference of an old generation becomes what the runs say.</summary>

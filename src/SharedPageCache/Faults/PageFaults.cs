@@ -30,7 +30,7 @@ internal sealed class PageFaults
         _rooms = rooms;
         _maxReadAhead = maxReadAhead;
         var loads = new LoadTable();
-        var installer = new PageInstaller(rooms.Frames, rooms.Rmap, rooms.TouchedFrames, rooms.Ledger);
+        var installer = new PageInstaller(rooms.Frames, rooms.Rmap, rooms.TouchedFrames, rooms.Ledger, rooms.PageShift);
         _finder = new LeafFinder(rooms.Families, rooms.Ledger);
         _minor = new MinorFaults(rooms, installer, loads);
         _starter = new LoadStarter(rooms, loads);
@@ -74,6 +74,9 @@ internal sealed class PageFaults
         return fault.IsCompleted ? fault.Result : fault.AsTask().GetAwaiter().GetResult();
     }
 
+    /// <summary>How often a read asks again whose device failed while the file's extents moved.</summary>
+    private const int MostMoves = 4;
+
     /// <summary>Makes a page readable.</summary>
     /// <returns>A hold, or <see cref="PageHold.None"/> if a frame is needed and none was to be had.</returns>
     /// <exception cref="PageLoadException">The device failed.</exception>
@@ -81,7 +84,7 @@ internal sealed class PageFaults
     public async ValueTask<PageHold> FaultAsync(Request request, CancellationToken cancellationToken)
     {
         var (file, page, wanted, blocking, needsFrame) = request;
-        var alone = false;
+        var failures = 0;
         Backoff backoff = default;
         while (true)
         {
@@ -97,12 +100,13 @@ internal sealed class PageFaults
                     continue;
                 case MinorFaults.Outcome.Loading:
                     _rooms.Counters.LoadsCoalesced.Increment();
-                    if (await WaitAsync(request, result.Load!, result.Hold, result.Generation, cancellationToken).ConfigureAwait(false))
+                    if (await WaitAsync(request, result.Load!, result.Hold, result.Generation, failures, cancellationToken)
+                        .ConfigureAwait(false))
                     {
-                        return result.Hold;
+                        return Missed(result.Hold, result.Load!.PagesFrom(result.Hold.Frame), isOwnLoad: false);
                     }
 
-                    alone |= result.Load!.Error is not null;
+                    failures += result.Load!.Error is null ? 0 : 1;
                     continue;
             }
 
@@ -131,7 +135,7 @@ internal sealed class PageFaults
                 continue;
             }
 
-            var pages = alone ? 1 : wanted + PlanReadAhead(file, page, wanted);
+            var pages = failures > 0 ? 1 : wanted + PlanReadAhead(file, page, wanted);
             var outcome = source.Kind == PageSourceKind.Block
                 ? _starter.TryStart(file, page, found, source, pages, out var load)
                 : _starter.TryStartComposite(file, page, found, out load);
@@ -145,12 +149,13 @@ internal sealed class PageFaults
                     return PageHold.None;
                 case LoadStarter.Outcome.NoFrame:
                     Maintain();
-                    var around = await ReadAroundAsync(request, found, source, cancellationToken).ConfigureAwait(false);
+                    var around = await ReadAroundAsync(request, found, source, failures, cancellationToken).ConfigureAwait(false);
                     if (around.Kind != PageHoldKind.None)
                     {
-                        return around;
+                        return Missed(around, pages: 1, isOwnLoad: true);
                     }
 
+                    failures++;
                     continue;
             }
 
@@ -159,18 +164,19 @@ internal sealed class PageFaults
             _rooms.Counters.PagesReadAhead.Add(Math.Max(0, load.Frames.Count - wanted));
             var first = load.Frames[0];
             var hold = new PageHold(PageHoldKind.Pinned, first.Frame);
+            var loaded = load.Frames.Count;
             var run = _runner.RunAsync(load, blocking);
             if (!blocking && !run.IsCompleted)
             {
-                StartFollowing(file, page + load.Frames.Count, wanted - load.Frames.Count);
+                loaded += StartFollowing(file, page + loaded, wanted - loaded);
             }
 
-            if (await WaitAsync(request, load, hold, first.Generation, cancellationToken).ConfigureAwait(false))
+            if (await WaitAsync(request, load, hold, first.Generation, failures, cancellationToken).ConfigureAwait(false))
             {
-                return hold;
+                return Missed(hold, loaded, isOwnLoad: true);
             }
 
-            alone |= load.Error is not null;
+            failures += load.Error is null ? 0 : 1;
         }
     }
 
@@ -181,11 +187,15 @@ internal sealed class PageFaults
         Maintain();
     }
 
-    /// <summary>Starts loads for a range and waits until they have ended; errors are left to who reads the pages.</summary>
+    /// <summary>
+    /// Starts loads for a range and waits until they have ended; errors are left to who reads the pages. Ends when it has
+    /// come by as many pages as the cache has frames, since more would only evict these, or by as many windows of holes.
+    /// </summary>
     public async ValueTask PrefetchAsync(FileMapping file, long firstPage, long lastPage, CancellationToken cancellationToken)
     {
         var running = new List<LoadOperation>(MostParallelLoads);
-        for (var page = firstPage; page <= lastPage;)
+        var left = _rooms.Plan.FrameCount - _rooms.Plan.Reserve;
+        for (var page = firstPage; page <= lastPage && left > 0;)
         {
             cancellationToken.ThrowIfCancellationRequested();
             file.ThrowIfClosed();
@@ -195,14 +205,23 @@ internal sealed class PageFaults
                 Maintain();
             }
 
-            var left = (int)Math.Min(lastPage - page + 1, int.MaxValue);
-            if (!TryStartMissing(file, page, found, left, out var load))
+            var mapped = NextMapped(found.Leaf, page);
+            if (mapped > page)
+            {
+                left -= Window.Of(mapped) > Window.Of(page) ? 1 : 0;
+                page = mapped;
+                continue;
+            }
+
+            if (!TryStartMissing(file, page, found, (int)Math.Min(lastPage - page + 1, left), out var load))
             {
                 page++;
+                left--;
                 continue;
             }
 
             page += load.Frames.Count;
+            left -= load.Frames.Count;
             running.Add(load);
             if (running.Count == MostParallelLoads)
             {
@@ -236,8 +255,14 @@ internal sealed class PageFaults
 
     private const int MostParallelLoads = 8;
 
+    private PageHold Missed(PageHold hold, int pages, bool isOwnLoad)
+    {
+        _rooms.Counters.Misses.Increment();
+        return hold with { Loaded = pages, IsOwnLoad = isOwnLoad };
+    }
+
     private async ValueTask<bool> WaitAsync(
-        Request request, LoadOperation load, PageHold hold, int generation, CancellationToken cancellationToken)
+        Request request, LoadOperation load, PageHold hold, int generation, int failures, CancellationToken cancellationToken)
     {
         try
         {
@@ -252,7 +277,7 @@ internal sealed class PageFaults
 
         try
         {
-            if (load.Error is null && _minor.TryUseLoaded(request.File, request.Page, hold.Frame, generation))
+            if (load.Error is null && _minor.TryUseLoaded(request.File, request.Page, load, hold.Frame, generation))
             {
                 return true;
             }
@@ -266,8 +291,10 @@ internal sealed class PageFaults
 
         _minor.Unpin(hold.Frame);
 
-        // A load of several pages that failed says nothing about this one, which is then tried again alone.
-        if (load.Error is { } error && load.Frames.Count == 1 && (load.File == request.File || !load.OriginIsGone))
+        // A load of several pages that failed says nothing about this one, which is then tried again alone; one whose file
+        // was closed or moved meanwhile says nothing about another file, and not much about its own.
+        if (load.Error is { } error && load.Frames.Count == 1
+            && !(load.OriginIsGone && (load.File != request.File || failures < MostMoves)))
         {
             throw ErrorFor(request, error);
         }
@@ -289,12 +316,15 @@ internal sealed class PageFaults
         return new PageLoadException(file.Id, file.Name, page << shift, blocks, error.Message, error);
     }
 
-    /// <summary>Reads the page into a frame of the reserve; none if it was no longer the file's truth afterwards.</summary>
+    /// <summary>
+    /// Reads the page into a frame of the reserve; none if it was no longer the file's truth afterwards, or if that is why
+    /// the read failed.
+    /// </summary>
     private async ValueTask<PageHold> ReadAroundAsync(
-        Request request, LeafFinder.Found found, PageSource source, CancellationToken cancellationToken)
+        Request request, LeafFinder.Found found, PageSource source, int failures, CancellationToken cancellationToken)
     {
         var (file, page) = (request.File, request.Page);
-        var frame = await _reserve.TakeAsync(file.Domain, request.Blocking, cancellationToken).ConfigureAwait(false);
+        var frame = await _reserve.TakeAsync(file, request.Blocking, cancellationToken).ConfigureAwait(false);
         var read = _runner.ReadAroundAsync(file, page, source, found.Leaf, frame, request.Blocking).AsTask();
         try
         {
@@ -310,11 +340,16 @@ internal sealed class PageFaults
         {
             _reserve.Give(frame);
             _rooms.Counters.LoadFailures.Increment();
+            if (failures < MostMoves && !file.Holds(found.Cookie))
+            {
+                return PageHold.None;
+            }
+
             throw ErrorFor(request, error);
         }
 
         _rooms.Counters.ReadsAround.Increment();
-        if (LeafFinder.IsYoungEnough(file.Volume, found.Leaf, Window.SlotOf(page)) && file.Holds(found.Cookie))
+        if (LeafFinder.IsYoungEnough(file.Volume, found.Leaf, Window.SlotOf(page)) && file.Reaches(Window.Of(page), found.Leaf))
         {
             return new PageHold(PageHoldKind.Around, frame);
         }
@@ -330,18 +365,34 @@ internal sealed class PageFaults
     }
 
     /// <summary>The rest of a long read that lies elsewhere on the device is fetched at the same time.</summary>
-    private void StartFollowing(FileMapping file, long page, int wanted)
+    /// <returns>How many pages that is.</returns>
+    private int StartFollowing(FileMapping file, long page, int wanted)
     {
-        for (var started = 1; wanted > 0 && started < MostParallelLoads; started++)
+        var pages = 0;
+        for (var started = 1; wanted > pages && started < MostParallelLoads; started++)
         {
-            if (!LeafFinder.TryFind(file, page, out var found) || !TryStartMissing(file, page, found, wanted, out var load))
+            if (!LeafFinder.TryFind(file, page + pages, out var found)
+                || !TryStartMissing(file, page + pages, found, wanted - pages, out var load))
             {
-                return;
+                break;
             }
 
-            page += load.Frames.Count;
-            wanted -= load.Frames.Count;
+            pages += load.Frames.Count;
         }
+
+        return pages;
+    }
+
+    /// <summary>The next page, from a page of a leaf on, that is no hole; at most the first of the next window.</summary>
+    private static long NextMapped(Leaf leaf, long page)
+    {
+        var slot = Window.SlotOf(page);
+        while (slot < leaf.Slots.Length && leaf[slot].Kind == ReferenceKind.Hole)
+        {
+            slot++;
+        }
+
+        return slot == leaf.Slots.Length ? Window.Of(page) + 1 << Window.Shift : page - Window.SlotOf(page) + slot;
     }
 
     /// <summary>Starts a load of a page that is nowhere in memory, for nobody in particular.</summary>

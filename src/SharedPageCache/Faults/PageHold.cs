@@ -19,7 +19,11 @@ internal enum PageHoldKind
 /// <summary>A page that stays readable until it is given back to the faults.</summary>
 /// <param name="Kind">What it is.</param>
 /// <param name="Frame">The frame, if there is one.</param>
-internal readonly record struct PageHold(PageHoldKind Kind, int Frame = -1)
+/// <param name="Loaded">
+/// How many pages, this one first, the caller has waited for the device for; 0 for a page that was in memory.
+/// </param>
+/// <param name="IsOwnLoad">Whether the caller's own load brought them, so that nobody else has used them yet.</param>
+internal readonly record struct PageHold(PageHoldKind Kind, int Frame = -1, int Loaded = 0, bool IsOwnLoad = false)
 {
     public static PageHold None => default;
 

@@ -4,21 +4,28 @@ using SharedPageCache.Rmap;
 
 namespace SharedPageCache.Faults;
 
-/// <summary>Puts resident references into leaves: record first, reference second, only while the answer still holds.</summary>
-internal sealed class PageInstaller(FrameTable frames, ReverseMap rmap, FrameBits touchedFrames, NodeLedger ledger)
+/// <summary>
+/// Puts resident references into leaves: record first, reference second, only while the file still reaches the leaf.
+/// </summary>
+/// <remarks>
+/// What is installed is what the leaf's runs say. Those of a leaf that strangers share never change: a file whose truth
+/// changes leaves the leaf. So a slot that is filled for a file that is just about to leave is right for all who stay. The
+/// runs of a file's own leaf change when its pages have been written back: they are compared again, under the leaf's lock,
+/// with the block that the frame holds, and a slot that shows dirty content is never touched. Opaque runs do not name bytes;
+/// they are the file's, and are shown in a leaf only if the engine's sequence has not moved since before they were read.
+/// </remarks>
+internal sealed class PageInstaller(FrameTable frames, ReverseMap rmap, FrameBits touchedFrames, NodeLedger ledger, int pageShift)
 {
     /// <summary>
-    /// Shows a pinned, readable frame in a slot, if the file still reaches the leaf and its truth has not changed since
-    /// the cookie. Checked and done under the leaf's lock: who changes the file's truth counts it up first and then
-    /// copies the path, so it either is seen here or takes effect after.
+    /// Shows a pinned, readable frame, which holds what the leaf maps, in a slot. Checked and done under the leaf's lock:
+    /// a leaf that is taken out of the trees dies under it.
     /// </summary>
-    public void Install(
-        FileMapping file, long page, Leaf leaf, FileMapping.Cookie cookie, int frame, int generation)
+    public void Install(FileMapping file, long page, Leaf leaf, int frame, int generation)
     {
         leaf.Lock.Enter();
         try
         {
-            if (MayInstall(file, page, leaf, cookie))
+            if (MayInstall(file, page, leaf))
             {
                 InstallLocked(leaf, Window.SlotOf(page), frame, generation);
             }
@@ -36,7 +43,7 @@ internal sealed class PageInstaller(FrameTable frames, ReverseMap rmap, FrameBit
         leaf.Lock.Enter();
         try
         {
-            if (!MayInstall(load.File, load.FirstPage, leaf, load.Cookie))
+            if (!MayInstall(load.File, load.FirstPage, leaf) || (load.IsOpaque && !load.File.Holds(load.Cookie)))
             {
                 return;
             }
@@ -53,8 +60,8 @@ internal sealed class PageInstaller(FrameTable frames, ReverseMap rmap, FrameBit
         }
     }
 
-    private static bool MayInstall(FileMapping file, long page, Leaf leaf, FileMapping.Cookie cookie) =>
-        !leaf.IsDead && !file.IsClosed && file.Reaches(Window.Of(page), leaf) && file.Holds(cookie);
+    private static bool MayInstall(FileMapping file, long page, Leaf leaf) =>
+        !leaf.IsDead && !file.IsClosed && file.Reaches(Window.Of(page), leaf);
 
     private void InstallLocked(Leaf leaf, int slot, int frame, int generation)
     {
@@ -71,12 +78,26 @@ internal sealed class PageInstaller(FrameTable frames, ReverseMap rmap, FrameBit
             return;
         }
 
+        if (leaf.Stamp != 0 && !StillMaps(leaf, slot, frame))
+        {
+            return;
+        }
+
         rmap.Add(frame, new Place(leaf.Family.Id, slot));
         leaf.Install(slot, reference, ledger);
         if (leaf.TouchesOf(slot) > 0)
         {
             touchedFrames.Set(frame);
         }
+    }
+
+    private bool StillMaps(Leaf leaf, int slot, int frame)
+    {
+        var identity = frames.IdentityOf(frame);
+        var source = leaf.ResolveByRuns(slot, pageShift);
+        return identity.IsSome
+            ? source.Kind == PageSourceKind.Block && source.Block == identity.Block && source.Generation == identity.Generation
+            : source.Kind == PageSourceKind.Composite;
     }
 
     private bool IsCurrent(PageReference reference) => frames[reference.Frame].State.Load() is var state

@@ -1,5 +1,4 @@
 using SharedPageCache.Concurrency;
-using SharedPageCache.Frames;
 using SharedPageCache.Mappings;
 using SharedPageCache.Memory;
 
@@ -20,7 +19,10 @@ internal sealed class PageLeases(Rooms rooms, PageFaults faults)
     private readonly AlignedBuffer _zeroPage = new(rooms.PageSize);
 
     /// <summary>Leases the page if it is resident, without any wait.</summary>
-    public bool TryTake(FileMapping file, PageTree tree, long page, out PageHold hold)
+    public bool TryTake(FileMapping file, PageTree tree, long page, out PageHold hold) =>
+        TryTake(file, tree, page, isOwnLoad: false, out hold);
+
+    private bool TryTake(FileMapping file, PageTree tree, long page, bool isOwnLoad, out PageHold hold)
     {
         var slot = Window.SlotOf(page);
         if (tree.FindLeaf(Window.Of(page)) is { } leaf)
@@ -37,7 +39,7 @@ internal sealed class PageLeases(Rooms rooms, PageFaults faults)
             {
                 if (leaf[slot] == reference && TryCharge(hold))
                 {
-                    MarkUse(file, page, leaf, hold.Frame);
+                    NoteUse(file, page, leaf, hold.Frame, isOwnLoad);
                     return true;
                 }
 
@@ -50,22 +52,38 @@ internal sealed class PageLeases(Rooms rooms, PageFaults faults)
     }
 
     /// <summary>Leases the page, loading it if need be; waits while leases hold all that they may or no frame is free.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="page">The page.</param>
+    /// <param name="wanted">How many pages from there on the caller is going to lease.</param>
+    /// <param name="waits">Whether to wait for leases of others to end.</param>
+    /// <param name="isOwnLoad">Whether the caller has loaded the page on its way to here: then it is no hit.</param>
+    /// <param name="cancellationToken">Cancels this caller's wait.</param>
     /// <returns>A hold; none if the limit is reached and the caller does not wait for leases to end.</returns>
     public async ValueTask<PageHold> TakeAsync(
-        FileMapping file, long page, int wanted, bool waits, CancellationToken cancellationToken)
+        FileMapping file, long page, int wanted, bool waits, bool isOwnLoad, CancellationToken cancellationToken)
     {
         while (true)
         {
             file.ThrowIfClosed();
-            if (TryTake(file, file.Tree, page, out var hold))
+            if (TryTake(file, file.Tree, page, isOwnLoad, out var hold))
             {
                 return hold;
             }
 
             hold = await faults.FaultAsync(new PageFaults.Request(file, page, wanted, Blocking: false, NeedsFrame: true), cancellationToken)
                 .ConfigureAwait(false);
-            if (hold.Kind == PageHoldKind.Zero || (hold.Kind == PageHoldKind.Pinned && TryCharge(hold)))
+            if (hold.Kind == PageHoldKind.Zero)
             {
+                return hold;
+            }
+
+            if (hold.Kind == PageHoldKind.Pinned && TryCharge(hold))
+            {
+                if (!isOwnLoad && !hold.IsOwnLoad)
+                {
+                    rooms.Reader.MarkUse(hold.Frame);
+                }
+
                 return hold;
             }
 
@@ -100,19 +118,21 @@ internal sealed class PageLeases(Rooms rooms, PageFaults faults)
 
     private bool TryCharge(PageHold hold) => rooms.Quota.TryCharge(hold.Frame);
 
-    private void MarkUse(FileMapping file, long page, Leaf leaf, int frame)
+    private void NoteUse(FileMapping file, long page, Leaf leaf, int frame, bool isOwnLoad)
     {
-        ref var use = ref rooms.Frames[frame].Use;
-        if (use < FrameTable.MaxUse)
-        {
-            use++;
-        }
-
         if (file.Touches is not { } touches || !touches.IsSet(page))
         {
             rooms.Reader.TouchFirst(file, page, leaf);
         }
 
-        rooms.Hits.Add(1);
+        if (isOwnLoad)
+        {
+            rooms.Counters.Misses.Increment();
+        }
+        else
+        {
+            rooms.Reader.MarkUse(frame);
+            rooms.Hits.Add(1);
+        }
     }
 }

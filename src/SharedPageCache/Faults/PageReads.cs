@@ -25,7 +25,7 @@ internal sealed class PageReads(Rooms rooms, PageFaults faults)
                 faults.Release(hold);
             }
         }
-        while (!cursor.CopyResident(destination));
+        while (!cursor.CopyFollowing(destination));
         return cursor.Done;
     }
 
@@ -50,7 +50,7 @@ internal sealed class PageReads(Rooms rooms, PageFaults faults)
                 faults.Release(hold);
             }
         }
-        while (!cursor.CopyResident(destination.Span));
+        while (!cursor.CopyFollowing(destination.Span));
         return cursor.Done;
     }
 

@@ -310,15 +310,25 @@ internal sealed class PageWrite : IDisposable
         try
         {
             need = Check(leaves, alone);
-            if (need == Need.Done)
+            var held = need == Need.Done ? HoldAll(leaves) : 0;
+            if (need == Need.Done && held == leaves.Length)
             {
                 missing = TakeAll(leaves);
                 need = missing < 0 ? Need.Done : Need.Source;
+            }
+            else if (need == Need.Done)
+            {
+                need = Need.Leaf;
             }
 
             if (need == Need.Done)
             {
                 Change(leaves, bytes);
+            }
+
+            for (var i = 0; i < held; i++)
+            {
+                leaves[i].LetGo();
             }
         }
         finally
@@ -406,6 +416,19 @@ internal sealed class PageWrite : IDisposable
         }
 
         return Need.Done;
+    }
+
+    /// <summary>Keeps the leaves alive until their pages are shown in them.</summary>
+    private int HoldAll(Leaf[] leaves)
+    {
+        var held = 0;
+        while (held < leaves.Length && leaves[held].TryHold())
+        {
+            held++;
+        }
+
+        Page = _firstPage + Math.Min(held, leaves.Length - 1);
+        return held;
     }
 
     /// <summary>Takes X on every page that is written in place, and compares what the others were prepared from.</summary>

@@ -14,6 +14,10 @@ internal struct ReadCursor
     private readonly long _offset;
     private readonly int _count;
 
+    /// <summary>The page behind the last one that this read's own loads, and that anybody's loads, brought it.</summary>
+    private long _ownEnd;
+    private long _loadedEnd;
+
     public ReadCursor(Rooms rooms, FileMapping file, PageTree tree, long offset, int length)
     {
         _rooms = rooms;
@@ -29,15 +33,22 @@ internal struct ReadCursor
     /// <summary>The page that is missing next.</summary>
     public readonly long Page => _offset + Done >> _rooms.PageShift;
 
-    /// <summary>Copies resident pages as far as they go.</summary>
+    /// <summary>Begins: copies resident pages as far as they go.</summary>
     /// <returns>Whether the read is complete.</returns>
     public bool CopyResident(Span<byte> destination)
     {
-        // The current version: an engine may have invalidated the one that the read began with.
-        var tree = Done == 0 ? _tree : _file.Tree;
-        Done += _rooms.Reader.CopyResident(_file, tree, _offset + Done, destination[Done.._count]);
+        Done += _rooms.Reader.CopyResident(_file, _tree, _offset + Done, destination[Done.._count]);
         return Done == _count;
     }
+
+    /// <summary>
+    /// Goes on behind a faulted page: copies what its load has brought too, which is no hit, and then what is resident.
+    /// </summary>
+    /// <returns>Whether the read is complete.</returns>
+    public bool CopyFollowing(Span<byte> destination) =>
+        CopyLoaded(destination, _ownEnd, isOwnLoad: true)
+        && CopyLoaded(destination, _loadedEnd, isOwnLoad: false)
+        && CopyRest(destination);
 
     public readonly PageFaults.Request Request(bool blocking)
     {
@@ -59,6 +70,45 @@ internal struct ReadCursor
             _rooms.Arena.Span(hold.Frame).Slice(inPage, chunk.Length).CopyTo(chunk);
         }
 
+        NoteUse(hold);
         Done += chunk.Length;
+    }
+
+    private void NoteUse(PageHold hold)
+    {
+        _loadedEnd = Math.Max(_loadedEnd, Page + hold.Loaded);
+        if (hold.IsOwnLoad)
+        {
+            _ownEnd = Math.Max(_ownEnd, Page + hold.Loaded);
+        }
+
+        // The load that brought a page is not a use of it; one that this read had started before may be waited for here.
+        if (hold.Kind == PageHoldKind.Pinned && Page >= _ownEnd)
+        {
+            _rooms.Reader.MarkUse(hold.Frame);
+        }
+    }
+
+    /// <summary>Copies pages that a load has brought, up to the end of it.</summary>
+    /// <returns>Whether none of them was missing again.</returns>
+    private bool CopyLoaded(Span<byte> destination, long end, bool isOwnLoad)
+    {
+        if (Done == _count || Page >= end)
+        {
+            return true;
+        }
+
+        // The current version: an engine may have invalidated the one that the read began with.
+        var most = (int)Math.Min(_count, (end << _rooms.PageShift) - _offset);
+        Done += _rooms.Reader.CopyLoaded(
+            _file, _file.Tree, _offset + Done, destination[Done..most], isOwnLoad, out var pages);
+        _rooms.Counters.Misses.Add(pages);
+        return Done == most;
+    }
+
+    private bool CopyRest(Span<byte> destination)
+    {
+        Done += _rooms.Reader.CopyResident(_file, _file.Tree, _offset + Done, destination[Done.._count]);
+        return Done == _count;
     }
 }

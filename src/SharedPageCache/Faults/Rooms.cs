@@ -12,9 +12,12 @@ namespace SharedPageCache.Faults;
 /// <summary>The rooms below, wired once for one cache: what a fault works with.</summary>
 internal sealed class Rooms
 {
-    public Rooms(MemoryPlan plan, bool hugePages, Func<FrameTable, int, IEvictionPolicy> makePolicy, TimeProvider time, int firstGeneration = 1)
+    public Rooms(
+        MemoryPlan plan, bool hugePages, Func<FrameTable, int, IEvictionPolicy> makePolicy, TimeProvider time,
+        int firstGeneration = 1, int volumeNumbers = BlockIdentity.MaxVolume + 1)
     {
         Time = time;
+        Volumes = new VolumeList(volumeNumbers);
         Plan = plan;
         PageShift = System.Numerics.BitOperations.Log2((uint)plan.PageSize);
         Arena = new Arena(plan.FrameCount, plan.PageSize, hugePages);
@@ -28,10 +31,10 @@ internal sealed class Rooms
         var walk = new ReferenceWalk(Rmap, Families, Ledger, PageShift);
         Walk = walk;
         Reclaimer = new Reclaimer(Frames, Table, makePolicy(Frames, plan.FrameCount - plan.Reserve), walk, Pool, Volumes);
-        Sweeper = new LeafSweeper(Frames, Families, Ledger, Pool);
-        Supply = new FrameSupply(Pool, Reclaimer, Ledger, Volumes, plan, () => MetadataBytes);
+        Sweeper = new LeafSweeper(Frames, Families, Ledger, Pool, Rmap);
+        Supply = new FrameSupply(Pool, Reclaimer, Sweeper, Ledger, Volumes, plan, () => MetadataBytes);
         Quota = new LeaseQuota(Frames, LeasedFrames, plan.LeaseLimit);
-        Reader = new PageReader(Frames, Arena, TouchedFrames, Hits, PageShift);
+        Reader = new PageReader(Frames, Arena, TouchedFrames, Hits, Supply.BalanceIfMoved, PageShift);
     }
 
     public MemoryPlan Plan { get; }
@@ -75,7 +78,7 @@ internal sealed class Rooms
 
     public FamilyTable Families { get; } = new();
 
-    public VolumeList Volumes { get; } = new();
+    public VolumeList Volumes { get; }
 
     public FaultCounters Counters { get; } = new();
 
@@ -84,10 +87,11 @@ internal sealed class Rooms
     /// <summary>The clock by which dirty pages age.</summary>
     public TimeProvider Time { get; }
 
-    /// <summary>A number that moves whenever a page comes or goes.</summary>
+    /// <summary>A number that moves whenever a page comes or goes, or is first used by a file.</summary>
     public long Activity =>
         Counters.MajorFaults.Sum + Counters.MinorFaults.Sum + Counters.DevicePagesRead.Sum + Counters.PagesReadAhead.Sum
-        + Counters.PagesDiscarded.Sum + Counters.LoadFailures.Sum + Reclaimer.Evictions + Writeback.Activity.Sum;
+        + Counters.PagesDiscarded.Sum + Counters.LoadFailures.Sum + Reclaimer.Evictions + Ledger.TouchMoves
+        + Writeback.Activity.Sum;
 
     /// <summary>Memory of the frame headers and of all tables that are sized with the frames, in bytes.</summary>
     public long FixedMetadataBytes =>

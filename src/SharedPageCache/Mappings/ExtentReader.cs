@@ -11,6 +11,7 @@ internal static class ExtentReader
     /// <param name="blocking">Whether the caller's thread may block for the answer.</param>
     /// <param name="cancellationToken">The caller's token.</param>
     /// <exception cref="ExtentMapException">The engine failed, or its answer breaks a rule of <see cref="Extent"/>.</exception>
+    /// <exception cref="PageLoadException">The device failed to give its length.</exception>
     public static async ValueTask<WindowRuns> ReadAsync(
         FileMapping file, long window, bool blocking, CancellationToken cancellationToken)
     {
@@ -54,9 +55,10 @@ internal static class ExtentReader
         var volume = file.Volume;
         var runs = new List<WindowRun>(extents.Length);
         var covered = long.MinValue;
+        var deviceLength = -1L;
         foreach (var extent in extents)
         {
-            if (FaultOf(extent, volume, covered) is { } fault)
+            if (FaultOf(extent, file, covered, ref deviceLength) is { } fault)
             {
                 throw new ExtentMapException(file.Id, file.Name, offset, end - offset, fault);
             }
@@ -76,8 +78,13 @@ internal static class ExtentReader
         return WindowRuns.Encode(WindowRuns.Merged(runs), Math.Min(volume.BlockSize, volume.PageSize));
     }
 
-    private static string? FaultOf(Extent extent, VolumeMap volume, long covered)
+    /// <param name="extent">The extent.</param>
+    /// <param name="file">The file that it was given for.</param>
+    /// <param name="covered">The end of the extent before.</param>
+    /// <param name="deviceLength">The length of the device: asked for once an answer, -1 until then.</param>
+    private static string? FaultOf(Extent extent, FileMapping file, long covered, ref long deviceLength)
     {
+        var volume = file.Volume;
         var block = volume.BlockSize;
         if (extent.FileOffset < 0 || extent.Length <= 0 || extent.FileOffset > long.MaxValue - extent.Length)
         {
@@ -105,7 +112,7 @@ internal static class ExtentReader
             return $"physical offset {extent.PhysicalOffset} is negative, overflows or is not aligned to the device's block size {block}.";
         }
 
-        var deviceLength = volume.Device.Length;
+        deviceLength = deviceLength < 0 ? DeviceLengthFor(extent, file) : deviceLength;
         if (extent.PhysicalOffset + extent.Length > deviceLength)
         {
             return $"blocks [{extent.PhysicalOffset}, {extent.PhysicalOffset + extent.Length}) reach beyond the end {deviceLength} of the device.";
@@ -114,5 +121,19 @@ internal static class ExtentReader
         return extent.PhysicalOffset + extent.Length >> volume.PageShift > Frames.BlockIdentity.MaxBlock
             ? $"physical offset {extent.PhysicalOffset} is beyond the largest block number {Frames.BlockIdentity.MaxBlock}."
             : null;
+    }
+
+    private static long DeviceLengthFor(Extent extent, FileMapping file)
+    {
+        try
+        {
+            return Math.Max(0, file.Volume.Device.Length);
+        }
+        catch (Exception error)
+        {
+            throw new PageLoadException(
+                file.Id, file.Name, extent.FileOffset, new BlockRun(extent.PhysicalOffset, extent.Length),
+                $"the device failed to give its length: {error.Message}", error);
+        }
     }
 }

@@ -12,9 +12,16 @@ internal sealed class FamilyTable
     private readonly Stack<int> _freeIds = new();
     private TinyLock _lock;
     private LeafFamily?[] _families = new LeafFamily?[64];
+    private long _listBytes;
     private int _used;
 
-    public long Bytes => Atomic.LoadAcquire(ref _families!)!.Length * 8L;
+    /// <summary>The table, and the lists of families that have more than one leaf or adopter, in bytes.</summary>
+    public long Bytes => Atomic.LoadAcquire(ref _families!)!.Length * 8L + Atomic.LoadAcquire(ref _listBytes);
+
+    /// <summary>Numbers given out so far, those that came back included.</summary>
+    public int Numbers => Atomic.LoadAcquire(ref _used);
+
+    public void AddListBytes(long bytes) => Atomic.Add(ref _listBytes, bytes);
 
     public LeafFamily Create()
     {
@@ -65,6 +72,22 @@ internal sealed class FamilyTable
         {
             _lock.Exit();
         }
+    }
+
+    /// <summary>Leaves of the next families from a number on, appended to a list. Begins again at the end.</summary>
+    /// <returns>The number to go on from.</returns>
+    public int CopyLeavesTo(List<Leaf> leaves, int first, int families)
+    {
+        var all = Atomic.LoadAcquire(ref _families!)!;
+        var used = Math.Min(Numbers, all.Length);
+        var id = first < used ? first : 0;
+        var end = Math.Min(used, id + families);
+        for (; id < end; id++)
+        {
+            Atomic.LoadAcquire(ref all[id])?.CopyLeavesTo(leaves);
+        }
+
+        return id < used ? id : 0;
     }
 
     /// <summary>All leaves that are reachable now. For sweeps and verification; costs in proportion to the leaves.</summary>

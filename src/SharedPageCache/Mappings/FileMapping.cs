@@ -13,12 +13,13 @@ namespace SharedPageCache.Mappings;
 /// field          written                               read
 /// _tree          inside the gate, alone, with release  by anybody, with acquire
 /// _invalidations inside the gate, alone                by faults, before asking and inside the gate or a leaf's lock
-/// _sharedSequence, _invalidatedSequence: inside the gate, alone; read inside the gate
+/// _sharedSequence inside the gate, alone, or binding   inside the gate, and by MayLoadThrough (see there)
+/// _toldSequence  inside the gate, alone                inside the gate, alone
 /// _stamp         inside the gate, alone                inside the gate
 /// _handles       under the volume's files lock         the same
 /// _writing       once, by compare-and-swap             by anybody, with acquire
 /// IndexInFamily  under the clone family's lock         the same
-/// _touches       once, by compare-and-swap             by anybody, with acquire
+/// _touches       by compare-and-swap; gate alone       by anybody, with acquire
 /// </code>
 /// <para>
 /// A fault publishes a leaf inside the gate (together with others) and fills a slot under the leaf's lock; in both cases
@@ -32,6 +33,13 @@ namespace SharedPageCache.Mappings;
 /// node, and a clone made in between does not take over the tree.
 /// </para>
 /// <para>
+/// <b>In between</b> is decided by counting: a change moves the sequence up by one and is followed by one invalidation, so
+/// the file is settled if the sequence is what it was at the beginning plus the number of invalidations since. Looking at
+/// the sequence of the last invalidation would not do: with two changes under way it covers both, and the tree may still
+/// show what the other one has replaced. An engine that counts in larger steps, or leaves invalidations out, is never
+/// taken for settled again: its clones begin with an empty tree and find the leaves in the index.
+/// </para>
+/// <para>
 /// <b>Writing.</b> The file's stamp says what it alone owns: a node, a leaf or a provisional frame with an equal stamp,
 /// compared inside the gate. Writers are inside together; a clone is inside alone and gives both sides new stamps, so from
 /// then on neither owns what both show. What is not owned is copied, by one thread alone in the gate.
@@ -43,6 +51,7 @@ internal sealed class FileMapping
     public const int FixedBytes = 256;
 
     private const long UnknownSequence = long.MinValue;
+    private const int FewAttempts = 8;
 
     private static long s_lastStamp;
 
@@ -56,8 +65,8 @@ internal sealed class FileMapping
     /// <summary>The sequence at which this file had the same truth as all who share nodes of its tree.</summary>
     private long _sharedSequence;
 
-    /// <summary>The sequence at the last invalidation: what changed until then is no longer in the tree.</summary>
-    private long _invalidatedSequence;
+    /// <summary>The sequence at the beginning and one for each invalidation since: is it the sequence, no change is under way.</summary>
+    private long _toldSequence;
 
     /// <summary>Leaves with opaque runs that were made from this file's own answers, with the sequence of the answer.</summary>
     private ConditionalWeakTable<Leaf, object>? _opaqueLeaves;
@@ -76,8 +85,8 @@ internal sealed class FileMapping
         Family = family;
         _tree = tree;
         _stamp = NewStamp();
-        _invalidatedSequence = SequenceOrUnknown();
-        _sharedSequence = isInLine ? _invalidatedSequence : UnknownSequence;
+        _toldSequence = SequenceOrUnknown();
+        _sharedSequence = isInLine ? _toldSequence : UnknownSequence;
     }
 
     public VolumeMap Volume { get; }
@@ -268,13 +277,13 @@ internal sealed class FileMapping
             DropTouches(tree, window, window);
             if (current is { HasProvisionals: true })
             {
-                var own = Carried(window, current, leaf.Slots.Length, leaf, leaf.Age);
-                Put(window, window, own);
+                var own = TreeSurgery.Carry(this, window, current, leaf.Slots.Length, leaf, leaf.Age);
+                Put(window, own);
                 return own;
             }
 
             leaf.Family.Adopt(Family, window);
-            Put(window, window, leaf);
+            Put(window, leaf);
             return leaf;
         }
         finally
@@ -288,10 +297,24 @@ internal sealed class FileMapping
     /// Whether an opaque page of a leaf, read through this file now, is what all who share the leaf show. Not if the
     /// file's truth may have moved on since the leaf came to it: then it leaves the leaf and asks for its own.
     /// </summary>
+    /// <remarks>
+    /// <para>
+    /// Opaque bytes are the file's own and may change in place, so what is filled into a slot that relatives share must be
+    /// of the sequence at which they began to share. The cookie was taken before the bytes are read and must still hold
+    /// when they are installed, and the sequence moves before the bytes do: so bytes that pass both are of that sequence.
+    /// Who joins a load finds its bytes only if they were installed.
+    /// </para>
+    /// <para>
+    /// Asked outside any lock, after the cookie was taken; the file may be getting its first relative at that moment. Its
+    /// clone announces itself (full fence), then looks at the sequence for the last time, and only then takes the tree. A
+    /// cookie of a later sequence was taken after that look, so who has it sees the announcement here; and bytes of this
+    /// very sequence are the clone's too.
+    /// </para>
+    /// </remarks>
     public bool MayLoadThrough(Leaf leaf, Cookie cookie) =>
         !leaf.Runs.HasOpaque
         || !Family.HasRelatives
-        || cookie.Sequence == _sharedSequence
+        || cookie.Sequence == Atomic.LoadAcquire(ref _sharedSequence)
         || (Atomic.LoadAcquire(ref _opaqueLeaves) is { } own && own.TryGetValue(leaf, out var sequence)
             && (long)sequence == cookie.Sequence);
 
@@ -304,7 +327,6 @@ internal sealed class FileMapping
             var tree = Tree;
             if (tree.FindLeaf(window) == leaf)
             {
-                DropTouches(tree, window, window);
                 DropWindows(window, window);
             }
         }
@@ -323,7 +345,10 @@ internal sealed class FileMapping
         }
     }
 
-    /// <summary>The file's truth changed in a range of windows: what is known of it is dropped from this file's tree.</summary>
+    /// <summary>
+    /// The file's truth changed in a range of windows: what is known of it is dropped from this file's tree. An empty range
+    /// (the last window before the first) says that a change is over for which nothing has to be dropped.
+    /// </summary>
     public void Invalidate(long firstWindow, long lastWindow)
     {
         _gate.EnterAlone();
@@ -331,9 +356,16 @@ internal sealed class FileMapping
         {
             // The count first: whoever fills a slot under a leaf's lock after this sees it, or filled before the swap.
             Atomic.Add(ref _invalidations, 1);
-            _invalidatedSequence = SequenceOrUnknown();
-            DropTouches(Tree, firstWindow, lastWindow);
-            DropWindows(firstWindow, lastWindow);
+            if (SequenceOrUnknown() > _toldSequence)
+            {
+                // Never ahead of the sequence: several invalidations of one change must not stand for one to come.
+                Atomic.Add(ref _toldSequence, 1);
+            }
+
+            if (firstWindow <= lastWindow)
+            {
+                DropWindows(firstWindow, lastWindow);
+            }
         }
         finally
         {
@@ -371,7 +403,7 @@ internal sealed class FileMapping
         if (copy is not null)
         {
             copy.Family.Adopt(Family, window);
-            Put(window, window, copy);
+            Put(window, copy);
         }
 
         return copy;
@@ -403,8 +435,12 @@ internal sealed class FileMapping
             return;
         }
 
-        _sharedSequence = _sharedSequence == before ? after : _sharedSequence;
-        _invalidatedSequence = _invalidatedSequence == before ? after : _invalidatedSequence;
+        Atomic.CompareExchange(ref _sharedSequence, after, before);
+        if (after != before)
+        {
+            // One step, as the port demands: what the engine changes by itself at the same time is as untold as it was.
+            Atomic.Add(ref _toldSequence, 1);
+        }
     }
 
     public long SequenceOrUnknown()
@@ -419,39 +455,15 @@ internal sealed class FileMapping
         }
     }
 
-    /// <summary>
-    /// Pages are holes from now on. Inside the gate, alone, and under the binding lock.
-    /// </summary>
+    /// <summary>Pages are holes from now on. Inside the gate, alone, and under the binding lock.</summary>
     /// <param name="firstPage">The first page.</param>
     /// <param name="lastPage">The last page.</param>
     /// <param name="lost">Receives the provisional references that the file no longer shows.</param>
     public void Punch(long firstPage, long lastPage, List<PageReference> lost)
     {
         Volume.Cuts.Add(this, firstPage, lastPage);
-        var (firstWindow, lastWindow) = (Window.Of(firstPage), Window.Of(lastPage));
-        DropTouches(Tree, firstWindow, lastWindow);
-        var partial = new List<(long Window, Leaf Leaf)>();
-        Tree.ForEachLeaf(firstWindow, lastWindow, (window, leaf) =>
-        {
-            var first = (int)Math.Max(0, firstPage - (window << Window.Shift));
-            var last = (int)Math.Min(leaf.Slots.Length - 1, lastPage - (window << Window.Shift));
-            CollectProvisionals(leaf, first, last, lost);
-            if (leaf.HasProvisionals && (first > 0 || last < leaf.Slots.Length - 1))
-            {
-                partial.Add((window, leaf));
-            }
-        });
-
-        // The engine answers for what is dropped; only windows that keep dirty pages have to be cut page by page.
-        Put(firstWindow, lastWindow, leaf: null);
-        foreach (var (window, leaf) in partial)
-        {
-            var first = (int)Math.Max(0, firstPage - (window << Window.Shift));
-            var last = (int)Math.Min(leaf.Slots.Length - 1, lastPage - (window << Window.Shift));
-            var own = Carried(window, leaf, leaf.Slots.Length, newer: null, Leaf.Void);
-            PunchSlots(own, first, last);
-            Put(window, window, own);
-        }
+        DropTouches(Tree, Window.Of(firstPage), Window.Of(lastPage));
+        Store(TreeSurgery.Punch(this, firstPage, lastPage, lost));
     }
 
     /// <summary>
@@ -462,143 +474,35 @@ internal sealed class FileMapping
     /// <param name="lost">Receives the provisional references that the file no longer shows.</param>
     public void Reshape(long length, List<PageReference> lost)
     {
-        var tree = Tree;
-        var shift = Volume.PageShift;
-        var (pages, oldPages) = (PagesOf(length), PagesOf(tree.Length));
-        if (pages < oldPages)
+        var old = Tree;
+        var fresh = TreeSurgery.Reshape(this, length, lost, out var firstWindow, out var firstCut);
+        Volume.Cuts.Add(this, firstCut, long.MaxValue);
+        DropTouches(old, firstWindow, long.MaxValue);
+        if (Touches is { } touches && fresh.Length - 1 >> Volume.PageShift >= touches.Pages)
         {
-            Volume.Cuts.Add(this, pages, long.MaxValue);
-            tree.ForEachLeaf(Window.Of(pages), long.MaxValue, (window, leaf) => CollectProvisionals(
-                leaf, (int)Math.Max(0, pages - (window << Window.Shift)), leaf.Slots.Length - 1, lost));
+            // Made anew, and larger, at the next use. Before the new length can be seen: no reader asks for a bit behind the end.
+            DropTouches(old, 0, long.MaxValue);
+            touches.Close();
+            Atomic.StoreRelease(ref _touches, null);
         }
 
-        // The leaf at the end has as many slots as there are pages: it is made anew, with the dirty pages that stay.
-        var seam = Window.Of(Math.Max(0, Math.Min(pages, oldPages) - 1));
-        DropTouches(tree, seam, long.MaxValue);
-        var fresh = tree.WithLength(length, shift, Volume.Ledger, Stamp);
-        if (tree.FindLeaf(seam) is { } end)
-        {
-            var kept = (int)Math.Min(Window.Pages, pages - (seam << Window.Shift));
-            if (kept != end.Slots.Length)
-            {
-                fresh.With(seam, seam, kept > 0 && end.HasProvisionals ? Resized(end, seam, kept) : null, Volume.Ledger, Stamp);
-            }
-        }
-
-        Atomic.StoreRelease(ref _tree, fresh);
-        Volume.Ledger.AddLogicalBytes(length - tree.Length);
+        Store(fresh);
+        Volume.Ledger.AddLogicalBytes(length - old.Length);
     }
 
-    /// <summary>The provisional references that the file shows in a range of pages, with their pages.</summary>
-    public void CollectProvisionals(long firstPage, long lastPage, List<(long Page, PageReference Reference)> found) =>
-        Tree.ForEachLeaf(Window.Of(firstPage), Window.Of(lastPage), (window, leaf) =>
-        {
-            if (!leaf.HasProvisionals)
-            {
-                return;
-            }
+    private void Put(long window, Leaf? leaf) => Store(Tree.With(window, window, leaf, Volume.Ledger, Stamp));
 
-            var start = window << Window.Shift;
-            for (var slot = (int)Math.Max(0, firstPage - start); slot < leaf.Slots.Length && start + slot <= lastPage; slot++)
-            {
-                if (leaf.IsProvisional(slot))
-                {
-                    found.Add((start + slot, leaf[slot]));
-                }
-            }
-        });
-
-    /// <summary>Whether any page of the file is dirty. Costs in proportion to the file's windows.</summary>
-    public bool HasProvisionals()
-    {
-        var any = false;
-        Tree.ForEachLeaf((_, leaf) => any |= leaf.HasProvisionals);
-        return any;
-    }
-
-    private long PagesOf(long length) => (length - 1 >> Volume.PageShift) + 1;
-
-    private static void CollectProvisionals(Leaf leaf, int firstSlot, int lastSlot, List<PageReference> found)
-    {
-        for (var slot = firstSlot; leaf.HasProvisionals && slot <= lastSlot; slot++)
-        {
-            if (leaf.IsProvisional(slot))
-            {
-                found.Add(leaf[slot]);
-            }
-        }
-    }
-
-    /// <summary>A leaf for the end of the file, with the dirty pages of the old one that stay.</summary>
-    private Leaf Resized(Leaf end, long window, int kept)
-    {
-        // Never fewer slots: a reader of the longer version may still look behind the new end.
-        var own = Carried(window, end, Math.Max(kept, end.Slots.Length), newer: null, Leaf.Void);
-        if (kept < end.Slots.Length)
-        {
-            PunchSlots(own, kept, end.Slots.Length - 1);
-        }
-
-        return own;
-    }
-
-    private void PunchSlots(Leaf own, int first, int last)
-    {
-        own.Lock.Enter();
-        own.ExchangeRuns(first << Volume.PageShift, last + 1 << Volume.PageShift, replacement: null);
-        for (var slot = first; slot <= last; slot++)
-        {
-            own.Punch(slot, Volume.Ledger);
-        }
-
-        own.Lock.Exit();
-    }
-
-    private void Put(long firstWindow, long lastWindow, Leaf? leaf) =>
-        Atomic.StoreRelease(ref _tree, Tree.With(firstWindow, lastWindow, leaf, Volume.Ledger, Stamp));
-
-    /// <summary>
-    /// A leaf of the file's own for the place of another, with its provisional slots and with all else as told. Under the
-    /// binding lock.
-    /// </summary>
-    private Leaf Carried(long window, Leaf old, int slotCount, Leaf? newer, long age)
-    {
-        old.Lock.Enter();
-        var own = old.CopyFor(Stamp, slotCount, newer, age, Volume.PageShift, Volume.Ledger);
-        old.Lock.Exit();
-        own.Family.Adopt(Family, window);
-        Volume.Regions.Add(own);
-        return own;
-    }
+    private void Store(PageTree tree) => Atomic.StoreRelease(ref _tree, tree);
 
     /// <summary>
     /// What is known of a range of windows is dropped; the dirty pages stay, for they are newer than the engine's answer.
     /// </summary>
     private void DropWindows(long firstWindow, long lastWindow)
     {
-        var dirty = new List<(long Window, Leaf Leaf)>();
-        Tree.ForEachLeaf(firstWindow, lastWindow, (window, leaf) =>
-        {
-            if (leaf.HasProvisionals)
-            {
-                dirty.Add((window, leaf));
-            }
-        });
-        if (dirty.Count > 0)
-        {
-            Volume.Binding.Enter();
-        }
-
-        Put(firstWindow, lastWindow, leaf: null);
-        foreach (var (window, leaf) in dirty)
-        {
-            Put(window, window, Carried(window, leaf, leaf.Slots.Length, newer: null, Leaf.Void));
-        }
-
-        if (dirty.Count > 0)
-        {
-            Volume.Binding.Exit();
-        }
+        DropTouches(Tree, firstWindow, lastWindow);
+        Volume.Binding.Enter();
+        Store(TreeSurgery.Forget(this, firstWindow, lastWindow));
+        Volume.Binding.Exit();
     }
 
     /// <summary>
@@ -611,11 +515,7 @@ internal sealed class FileMapping
         try
         {
             ThrowIfClosed();
-            if (Volume.IsOpen(id))
-            {
-                throw new ArgumentException($"File {id} is already open: a clone needs an id of its own.", nameof(id));
-            }
-
+            Volume.ThrowIfOpen(id);
             var sequence = SequenceOrUnknown();
             var extents = Extents is ICloneableExtentMap cloneable
                 ? cloneable.Clone() ?? throw new InvalidOperationException($"{Extents.GetType().Name}.Clone returned null.")
@@ -629,14 +529,18 @@ internal sealed class FileMapping
         }
     }
 
-    /// <summary>The clone of an engine that cloned by itself, if the file's truth has not changed since the cookie.</summary>
-    public FileMapping? TryShareTree(IExtentMap extents, Cookie cookie, FileId id, string? name, SecurityDomain domain)
+    /// <summary>
+    /// The clone of an engine that cloned by itself. It shares the tree if the file's truth has not changed since the cookie,
+    /// which was taken before the engine cloned.
+    /// </summary>
+    public FileMapping AddClone(IExtentMap extents, Cookie cookie, FileId id, string? name, SecurityDomain domain)
     {
         _gate.EnterAlone();
         Volume.Binding.Enter();
         try
         {
-            return Holds(cookie) ? AddClone(extents, cookie.Sequence, id, name, domain) : null;
+            ThrowIfClosed();
+            return AddClone(extents, Holds(cookie) ? cookie.Sequence : UnknownSequence, id, name, domain);
         }
         finally
         {
@@ -647,61 +551,49 @@ internal sealed class FileMapping
 
     /// <summary>
     /// The clone of this file at a sequence. It takes over the tree if no change was under way: none came while the engine
-    /// cloned, and none since the tree was shared or invalidated.
+    /// cloned, and every one before was followed by its invalidation.
     /// </summary>
     private FileMapping AddClone(IExtentMap extents, long sequence, FileId id, string? name, SecurityDomain domain)
     {
-        var isSettled = sequence != UnknownSequence && sequence == SequenceOrUnknown()
-            && (sequence == _sharedSequence || sequence == _invalidatedSequence);
-        if (isSettled && !Family.HasRelatives)
+        var isAlone = !Family.HasRelatives;
+        Family.Expect();
+        try
         {
-            // Until now nobody else shared a node.
-            _sharedSequence = sequence;
-        }
-
-        var clone = isSettled
-            ? Volume.AddClone(this, extents, Tree, isInLine: sequence == _sharedSequence, id, name, domain)
-            : Volume.AddClone(this, extents, TreeOfDirtyPages(), isInLine: true, id, name, domain);
-
-        Volume.OwePersist();
-
-        // From here on neither file owns what both show: the clone was born with a stamp that no node carries.
-        Atomic.StoreRelease(ref _stamp, NewStamp());
-        if (WritingIfAny is { } writing)
-        {
-            clone.Writing.InheritFrom(writing);
-        }
-
-        return clone;
-    }
-
-    /// <summary>A tree in which nothing but this file's dirty pages is known.</summary>
-    private PageTree TreeOfDirtyPages()
-    {
-        var stamp = NewStamp();
-        var tree = PageTree.Create(Tree.Length, Volume.PageShift, Volume.Ledger, stamp);
-        Tree.ForEachLeaf((window, leaf) =>
-        {
-            if (leaf.HasProvisionals)
+            var isSettled = sequence != UnknownSequence && sequence == SequenceOrUnknown() && sequence == _toldSequence;
+            if (isSettled && isAlone)
             {
-                leaf.Lock.Enter();
-                var copy = leaf.CopyFor(stamp, leaf.Slots.Length, newer: null, Leaf.Void, Volume.PageShift, Volume.Ledger);
-                leaf.Lock.Exit();
-                leaf.Family.Adopt(Family, window);
-                tree.With(window, window, copy, Volume.Ledger, stamp);
+                // Until now nobody else shared a node.
+                Atomic.StoreRelease(ref _sharedSequence, sequence);
             }
-        });
-        return tree;
+
+            var clone = isSettled
+                ? Volume.AddClone(this, extents, Tree, isInLine: sequence == _sharedSequence, id, name, domain)
+                : Volume.AddClone(this, extents, TreeSurgery.OnlyDirty(this), isInLine: true, id, name, domain);
+            Volume.OwePersist();
+
+            // From here on neither file owns what both show: the clone was born with a stamp that no node carries.
+            Atomic.StoreRelease(ref _stamp, NewStamp());
+            if (WritingIfAny is { } writing)
+            {
+                clone.Writing.InheritFrom(writing);
+            }
+
+            return clone;
+        }
+        finally
+        {
+            Family.ExpectNoMore();
+        }
     }
 
     public TouchMap MakeTouches()
     {
         var pages = (Tree.Length - 1 >> Volume.PageShift) + 1;
-        var fresh = new TouchMap(Math.Max(1, pages));
+        var fresh = new TouchMap(Math.Max(1, pages), Volume.Ledger);
         var known = Atomic.CompareExchange(ref _touches, fresh, null);
         if (known is null)
         {
-            Volume.Ledger.AddNode(fresh.Bytes);
+            fresh.Open();
         }
 
         return known ?? fresh;
@@ -721,17 +613,64 @@ internal sealed class FileMapping
         _gate.EnterShared();
         try
         {
-            if (!IsClosed && Reaches(Window.Of(page), leaf) && (Touches ?? MakeTouches()).TrySet(page))
+            if (!IsClosed && Reaches(Window.Of(page), leaf) && (Touches ?? MakeTouches()) is var touches && touches.TrySet(page))
             {
                 leaf.Lock.Enter();
-                leaf.AddTouch(Window.SlotOf(page), Volume.Ledger);
+                var isCounted = leaf.TryAddTouch(Window.SlotOf(page), Volume.Ledger);
                 leaf.Lock.Exit();
+                if (!isCounted)
+                {
+                    touches.Clear(page);
+                }
             }
         }
         finally
         {
             _gate.ExitShared();
         }
+    }
+
+    /// <summary>
+    /// A leaf was buried, and its counts with it: what this file has used of it is forgotten, to be counted anew in the
+    /// leaf that follows.
+    /// </summary>
+    /// <remarks>
+    /// A bit that is counted was set before the leaf died, so who has buried the leaf sees it. A bit that is set later is
+    /// taken back by who set it, inside the gate. Never waits for long: it is called from the midst of a fault, perhaps by an engine
+    /// that holds a lock which a clone's hook waits for inside this gate.
+    /// </remarks>
+    /// <returns>False if the gate does not come free.</returns>
+    public bool TryForgetTouches(long window, Leaf buried)
+    {
+        if (Touches is not { } touches || !touches.HasAny(window))
+        {
+            return true;
+        }
+
+        Backoff backoff = default;
+        for (var attempt = 0; !_gate.TryEnterAlone(); attempt++)
+        {
+            if (attempt == FewAttempts)
+            {
+                return false;
+            }
+
+            backoff.Once();
+        }
+
+        try
+        {
+            if (Reaches(window, buried))
+            {
+                touches.Drain(window, window, visit: null);
+            }
+        }
+        finally
+        {
+            _gate.ExitAlone();
+        }
+
+        return true;
     }
 
     /// <summary>The last handle is gone: what the file had used is taken off the books.</summary>
@@ -745,7 +684,7 @@ internal sealed class FileMapping
             if (touches is not null)
             {
                 DropTouches(Tree, 0, long.MaxValue);
-                Volume.Ledger.RemoveNode(touches.Bytes);
+                touches.Close();
             }
         }
         finally

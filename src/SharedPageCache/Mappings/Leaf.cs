@@ -25,16 +25,17 @@ namespace SharedPageCache.Mappings;
 /// <para>
 /// <b>Guard.</b> Slots are written under <see cref="Lock"/> with store-release and read without it with load-acquire: who
 /// reads a resident reference also sees everything that was written before it was installed. <see cref="_dead"/> is set
-/// under the lock when the leaf is taken out of a tree; installing in a dead leaf is refused.
+/// under the lock when the sweeper begins to take the leaf out of the trees; installing and touching in a dead leaf are
+/// refused.
 /// </para>
 /// </remarks>
 internal sealed class Leaf
 {
     /// <summary>
-    /// The leaf, its slots' header, its ticket, its weak handle, its family and its entry in the index, as booked for the
-    /// memory limit. A test compares what is booked with the heap.
+    /// The leaf, its slots' header, its ticket, its weak handle and its family, as booked for the memory limit. A test
+    /// compares what is booked with the heap.
     /// </summary>
-    public const int FixedBytes = 496;
+    public const int FixedBytes = 448;
 
     /// <summary>The age of a leaf of which only the provisional slots are believed.</summary>
     public const long Void = long.MinValue;
@@ -49,6 +50,7 @@ internal sealed class Leaf
     private TouchCounts _touches;
     private long[]? _provisional;
     private int _provisionals;
+    private int _writers;
     private int _residents;
     private bool _dead;
     private bool _used;
@@ -86,6 +88,12 @@ internal sealed class Leaf
     public WeakReference<Leaf> Self { get; }
 
     public bool IsDead => _dead;
+
+    /// <summary>Whether the leaf was taken out of all trees.</summary>
+    public bool IsGarbage => _ticket.IsGarbage;
+
+    /// <summary>The how-many-eth leaf of the cache this is.</summary>
+    public long Number => _ticket.Number;
 
     /// <summary>Whether the leaf once held a resident page and holds none now.</summary>
     public bool IsEmptied => _used && Residents == 0;
@@ -153,6 +161,8 @@ internal sealed class Leaf
             runs = runs.With(slotCount << pageShift, Window.Pages << pageShift, replacement: null);
         }
 
+        var isAdmitted = Family.TryAdmit();
+        Debug.Assert(isAdmitted && !_dead, "the family of a live leaf takes in its copies");
         var copy = new Leaf(slotCount, runs, age, Family, ledger, stamp);
         copy.FillFromRuns(pageShift);
         var keepsAll = newer is null && age != Void;
@@ -178,6 +188,27 @@ internal sealed class Leaf
     /// <summary>Whether a slot shows content that is on no device.</summary>
     public bool IsProvisional(int slot) =>
         Atomic.LoadAcquire(ref _provisional) is { } bits && (Atomic.LoadAcquire(ref bits[slot >> 6]) >> (slot & 63) & 1) != 0;
+
+    /// <summary>A writer is going to show pages in the leaf: it is not buried until the writer lets go. False if it is dead.</summary>
+    public bool TryHold()
+    {
+        Lock.Enter();
+        var isAlive = !_dead;
+        _writers += isAlive ? 1 : 0;
+        Lock.Exit();
+        return isAlive;
+    }
+
+    /// <summary>The writer is done.</summary>
+    public void LetGo()
+    {
+        Lock.Enter();
+        _writers--;
+        Lock.Exit();
+    }
+
+    /// <summary>Whether the leaf may be taken out of service: what it shows can be had again. Under the lock.</summary>
+    public bool MayBeBuried => !_dead && _writers == 0 && _provisionals == 0;
 
     /// <summary>Shows a dirty frame in a slot, instead of whatever was there.</summary>
     public void InstallProvisional(int slot, PageReference reference, NodeLedger ledger)
@@ -208,7 +239,7 @@ internal sealed class Leaf
     {
         Debug.Assert(Lock.IsHeld && Stamp != 0, "under the lock, in a file's own leaf");
         var runs = Runs.With(start, end, replacement);
-        _ticket.Rebook(runs.Bytes - Runs.Bytes);
+        _ticket.Grow(runs.Bytes - Runs.Bytes);
         Atomic.StoreRelease(ref _runs, runs);
     }
 
@@ -234,6 +265,32 @@ internal sealed class Leaf
         }
 
         return ResolveByRuns(slot, pageShift);
+    }
+
+    /// <summary>Where the bytes of a page come from, by the runs alone.</summary>
+    public PageSource ResolveByRuns(int slot, int pageShift)
+    {
+        var start = slot << pageShift;
+        var end = start + (1 << pageShift);
+        foreach (var run in Runs)
+        {
+            if (run.End <= start)
+            {
+                continue;
+            }
+
+            if (run.Start >= end)
+            {
+                break;
+            }
+
+            var physical = run.Physical + (start - run.Start);
+            return run.Start <= start && run.End >= end && !run.IsOpaque && (physical & (1 << pageShift) - 1) == 0
+                ? new PageSource(PageSourceKind.Block, physical >> pageShift, run.Generation)
+                : PageSource.Composite;
+        }
+
+        return PageSource.Zero;
     }
 
     /// <summary>Puts a resident reference into a slot. The frame's place has been recorded before.</summary>
@@ -285,15 +342,26 @@ internal sealed class Leaf
         ledger.AddTouchedResidents(-_touches[slot]);
     }
 
-    /// <summary>One more file has used the page of this slot.</summary>
-    public void AddTouch(int slot, NodeLedger ledger)
+    /// <summary>One more file has used the page of this slot. Refused by a dead leaf.</summary>
+    public bool TryAddTouch(int slot, NodeLedger ledger)
     {
         Debug.Assert(Lock.IsHeld, "touches are counted under the lock");
-        _touches.Increment(slot);
+        if (_dead)
+        {
+            return false;
+        }
+
+        if (_touches.Increment(slot) is var grown and > 0)
+        {
+            _ticket.Grow(grown);
+        }
+
         if (this[slot].IsResident)
         {
             ledger.AddTouchedResidents(1);
         }
+
+        return true;
     }
 
     /// <summary>A file that had used the page of this slot is gone.</summary>
@@ -309,24 +377,26 @@ internal sealed class Leaf
     /// <summary>How many open files have used the page of this slot.</summary>
     public int TouchesOf(int slot) => _touches[slot];
 
-    /// <summary>Takes the leaf out of service: nothing is installed in it any more.</summary>
-    public void Bury(NodeLedger ledger)
+    /// <summary>Takes the leaf out of service: nothing is installed or touched in it any more.</summary>
+    /// <param name="shown">Gets what the leaf showed until now.</param>
+    /// <param name="ledger">The books.</param>
+    public void Bury(List<(int Slot, int Frame)> shown, NodeLedger ledger)
     {
-        Debug.Assert(Lock.IsHeld, "a leaf dies under its lock");
-        if (_dead)
-        {
-            return;
-        }
-
+        Debug.Assert(Lock.IsHeld && !_dead, "a leaf dies once, under its lock");
         _dead = true;
-        for (var slot = 0; slot < Slots.Length; slot++)
+        _ticket.IsBuried = true;
+        for (var slot = 0; slot < Slots.Length && _residents > 0; slot++)
         {
-            if (this[slot].IsResident)
+            if (this[slot] is { IsResident: true } reference)
             {
+                shown.Add((slot, reference.Frame));
                 Forget(slot, ledger);
             }
         }
     }
+
+    /// <summary>The leaf was taken out of all trees: its bytes are garbage from now on.</summary>
+    public void Discard() => _ticket.Discard();
 
     /// <summary>Counts the resident slots and their touches anew. For verification.</summary>
     public (int Residents, long Touches) Recount()
@@ -370,31 +440,5 @@ internal sealed class Leaf
             Atomic.StoreRelease(ref word, word & ~(1L << (slot & 63)));
             Atomic.StoreRelease(ref _provisionals, _provisionals - 1);
         }
-    }
-
-    /// <summary>What the device holds of a page, whatever the slot shows.</summary>
-    public PageSource ResolveByRuns(int slot, int pageShift)
-    {
-        var start = slot << pageShift;
-        var end = start + (1 << pageShift);
-        foreach (var run in Runs)
-        {
-            if (run.End <= start)
-            {
-                continue;
-            }
-
-            if (run.Start >= end)
-            {
-                break;
-            }
-
-            var physical = run.Physical + (start - run.Start);
-            return run.Start <= start && run.End >= end && !run.IsOpaque && (physical & (1 << pageShift) - 1) == 0
-                ? new PageSource(PageSourceKind.Block, physical >> pageShift, run.Generation)
-                : PageSource.Composite;
-        }
-
-        return PageSource.Zero;
     }
 }

@@ -9,12 +9,20 @@ namespace SharedPageCache.Mappings;
 /// <remarks>
 /// Leaves are held weakly, adopters (clone families with the window at which they show a leaf) for as long as one of
 /// their files is open; both lists compact themselves when they have doubled, so clone, write, close in a loop does not
-/// grow them. Guarded by the family's own lock, which is below the leaf's lock and held for list operations only.
+/// grow them. Guarded by the family's own lock, which is below the leaf's lock and held for list operations only. A family
+/// whose last leaf was buried is closed: nobody installs under its number any more, so its places may be taken out of the
+/// reverse map.
 /// </remarks>
 internal sealed class LeafFamily(FamilyTable table)
 {
+    private const int HandleBytes = 8;
+    private const int AdopterBytes = 16;
+
     private TinyLock _lock;
-    private int _liveLeaves;
+
+    /// <summary>Leaves that are not collected, and those of them that are not buried. A family is made for its first.</summary>
+    private int _leaves = 1;
+    private int _unburied = 1;
 
     /// <summary>The usual family has one leaf and one adopter; only the others need arrays.</summary>
     private WeakReference<Leaf>? _firstLeaf;
@@ -30,9 +38,36 @@ internal sealed class LeafFamily(FamilyTable table)
     /// <summary>A clone family that shows a leaf of this family, and the window at which it does.</summary>
     public readonly record struct Adopter(CloneFamily Files, long Window);
 
+    /// <summary>Makes room for one more leaf. Refused by a closed family.</summary>
+    public bool TryAdmit()
+    {
+        _lock.Enter();
+        var isOpen = _unburied > 0;
+        if (isOpen)
+        {
+            _unburied++;
+            Atomic.Increment(ref _leaves);
+        }
+
+        _lock.Exit();
+        return isOpen;
+    }
+
+    /// <summary>Whether its last leaf was buried.</summary>
+    public bool IsClosed => Atomic.LoadAcquire(ref _unburied) <= 0;
+
+    /// <summary>A leaf was buried; true if it was the last and the family is closed now.</summary>
+    public bool LeafBuried()
+    {
+        _lock.Enter();
+        var isClosed = --_unburied == 0;
+        _lock.Exit();
+        return isClosed;
+    }
+
+    /// <summary>Lists a leaf that was admitted.</summary>
     public void Join(Leaf leaf)
     {
-        Atomic.Increment(ref _liveLeaves);
         _lock.Enter();
         try
         {
@@ -42,10 +77,11 @@ internal sealed class LeafFamily(FamilyTable table)
                 return;
             }
 
-            _moreLeaves ??= new WeakReference<Leaf>[1];
+            _moreLeaves ??= [];
             if (_moreLeafCount == _moreLeaves.Length)
             {
                 WeakReference<Leaf>[] live = [.. _moreLeaves.Where(static handle => handle.TryGetTarget(out _))];
+                table.AddListBytes((Math.Max(2, live.Length * 2) - _moreLeafCount) * (long)HandleBytes);
                 _moreLeafCount = live.Length;
                 _moreLeaves = new WeakReference<Leaf>[Math.Max(2, live.Length * 2)];
                 live.CopyTo(_moreLeaves, 0);
@@ -77,10 +113,11 @@ internal sealed class LeafFamily(FamilyTable table)
                 return;
             }
 
-            _moreAdopters ??= new Adopter[1];
+            _moreAdopters ??= [];
             if (_moreAdopterCount == _moreAdopters.Length)
             {
                 Adopter[] live = [.. _moreAdopters.Where(static known => known.Files.HasMembers).Distinct()];
+                table.AddListBytes((Math.Max(2, live.Length * 2) - _moreAdopterCount) * (long)AdopterBytes);
                 _moreAdopterCount = live.Length;
                 _moreAdopters = new Adopter[Math.Max(2, live.Length * 2)];
                 live.CopyTo(_moreAdopters, 0);
@@ -161,10 +198,16 @@ internal sealed class LeafFamily(FamilyTable table)
     }
 
     /// <summary>A leaf of this family was collected; the last one gives the number back.</summary>
-    public void LeafCollected()
+    public void LeafCollected(bool wasBuried)
     {
-        if (Atomic.Decrement(ref _liveLeaves) == 0)
+        if (!wasBuried)
         {
+            LeafBuried();
+        }
+
+        if (Atomic.Decrement(ref _leaves) == 0)
+        {
+            table.AddListBytes(-((_moreLeaves?.Length ?? 0) * (long)HandleBytes) - (_moreAdopters?.Length ?? 0) * (long)AdopterBytes);
             table.Release(this);
         }
     }

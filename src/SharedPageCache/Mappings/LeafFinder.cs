@@ -9,6 +9,12 @@ internal sealed class LeafFinder(FamilyTable families, NodeLedger ledger)
     /// <summary>How often extents may change under a question before the question fails.</summary>
     private const int MaxAttempts = 64;
 
+    /// <summary>
+    /// From this attempt on an answer is taken if it holds for the page, though other blocks of its window were discarded
+    /// meanwhile: an engine that never stops discarding must not fail reads of what it leaves alone.
+    /// </summary>
+    private const int PatientAttempts = 8;
+
     /// <summary>The leaf to work with, and what its use is valid for.</summary>
     public readonly record struct Found(Leaf Leaf, FileMapping.Cookie Cookie);
 
@@ -41,16 +47,15 @@ internal sealed class LeafFinder(FamilyTable families, NodeLedger ledger)
             var old = file.Tree.FindLeaf(window);
             var runs = await ExtentReader.ReadAsync(file, window, blocking, cancellationToken).ConfigureAwait(false);
             file.ThrowIfClosed();
-            if (file.Volume.Clock.HasChangedSince(age, runs, file.Volume.PageShift))
+            var slots = ExtentReader.SlotCountOf(file, window);
+            var leaf = file.Volume.Leaves.FindOrAdd(runs, slots, age, families, ledger);
+            if (leaf is null && (attempt < PatientAttempts || HasChanged(file.Volume, runs, age, Window.SlotOf(page))))
             {
                 continue;
             }
 
-            var leaf = file.Volume.Leaves.FindOrAdd(runs, ExtentReader.SlotCountOf(file, window), age, families, ledger);
-            if (leaf is null)
-            {
-                continue;
-            }
+            // Each page of a leaf is trusted only as far as its own blocks are younger than the leaf.
+            leaf ??= file.Volume.Leaves.MakeUnlisted(runs, slots, age, families, ledger);
 
             if (old is null)
             {
@@ -92,8 +97,13 @@ internal sealed class LeafFinder(FamilyTable families, NodeLedger ledger)
             return !volume.Clock.HasChangedSince(leaf.Age, reference.Block);
         }
 
+        return !HasChanged(volume, leaf.Runs, leaf.Age, slot);
+    }
+
+    private static bool HasChanged(VolumeMap volume, WindowRuns runs, long age, int slot)
+    {
         var start = slot << volume.PageShift;
-        foreach (var run in leaf.Runs)
+        foreach (var run in runs)
         {
             if (run.Start >= start + volume.PageSize)
             {
@@ -101,12 +111,12 @@ internal sealed class LeafFinder(FamilyTable families, NodeLedger ledger)
             }
 
             if (run.End > start && !run.IsOpaque
-                && volume.Clock.HasChangedSince(leaf.Age, run.Clip(start, start + volume.PageSize), volume.PageShift))
+                && volume.Clock.HasChangedSince(age, run.Clip(start, start + volume.PageSize), volume.PageShift))
             {
-                return false;
+                return true;
             }
         }
 
-        return true;
+        return false;
     }
 }

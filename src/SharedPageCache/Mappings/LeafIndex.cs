@@ -43,7 +43,8 @@ internal sealed class LeafIndex(RegionClock clock, RegionIndex regions, int page
                 known = null;
             }
 
-            // A younger leaf must not lend its age to an answer that a discard has made void meanwhile.
+            // A younger leaf must not lend its age to an answer that a discard has made void meanwhile. A leaf that is younger
+            // than that discard was asked for after it, and listed under this lock: who finds it here sees the discard's tick.
             if (clock.HasChangedSince(age, runs, pageShift))
             {
                 return null;
@@ -54,7 +55,8 @@ internal sealed class LeafIndex(RegionClock clock, RegionIndex regions, int page
                 return known;
             }
 
-            var fresh = Make(runs, slotCount, age, known?.Family ?? families.Create(), ledger);
+            var family = known is not null && known.Family.TryAdmit() ? known.Family : families.Create();
+            var fresh = Make(runs, slotCount, age, family, ledger);
             _leaves[key] = fresh.Self;
             Compact();
             GC.KeepAlive(known);
@@ -64,6 +66,24 @@ internal sealed class LeafIndex(RegionClock clock, RegionIndex regions, int page
         {
             _lock.Exit();
         }
+    }
+
+    /// <summary>A leaf that is nobody else's, for an answer that holds for a part of its window only.</summary>
+    public Leaf MakeUnlisted(WindowRuns runs, int slotCount, long age, FamilyTable families, NodeLedger ledger) =>
+        Make(runs, slotCount, age, families.Create(), ledger);
+
+    /// <summary>Strikes a leaf off that was buried.</summary>
+    public void Remove(Leaf leaf)
+    {
+        var key = leaf.Runs.Hash + (ulong)leaf.Slots.Length;
+        _lock.Enter();
+        if (_leaves.TryGetValue(key, out var handle) && handle == leaf.Self)
+        {
+            _leaves.Remove(key);
+            Atomic.StoreRelease(ref _count, _leaves.Count);
+        }
+
+        _lock.Exit();
     }
 
     private Leaf Make(WindowRuns runs, int slotCount, long age, LeafFamily family, NodeLedger ledger)

@@ -8,23 +8,42 @@ namespace SharedPageCache.Mappings;
 /// </summary>
 /// <remarks>
 /// A node's bytes are booked when it is made and taken off when the garbage collector has found it unreachable (its
-/// <see cref="NodeTicket"/> is finalized): garbage that is not yet collected counts as used, so the figure errs on the
-/// safe side of the memory limit.
+/// <see cref="NodeTicket"/> is finalized). What the sweeper has taken out of all trees is known to be unreachable before
+/// that, and is booked apart as garbage. Other garbage (versions of files that nobody shows any more) counts as used until
+/// it is collected, so the figure errs on the safe side of the memory limit.
 /// </remarks>
 internal sealed class NodeLedger
 {
     private long _nodeBytes;
+    private long _garbageBytes;
     private long _leaves;
+    private long _leavesMade;
+    private long _buriedLeaves;
     private long _touchedResidents;
     private long _logicalBytes;
+    private long _touchMoves;
     private int _emptied;
 
-    public long NodeBytes => Atomic.LoadAcquire(ref _nodeBytes);
+    /// <summary>Bytes of nodes that may be reachable.</summary>
+    public long NodeBytes => Atomic.LoadAcquire(ref _nodeBytes) - GarbageBytes;
 
+    /// <summary>Bytes of nodes that were taken out of all trees and are not collected yet.</summary>
+    public long GarbageBytes => Atomic.LoadAcquire(ref _garbageBytes);
+
+    /// <summary>Leaves that are not collected yet.</summary>
     public long Leaves => Atomic.LoadAcquire(ref _leaves);
+
+    /// <summary>Leaves that were not taken out of the trees.</summary>
+    public long LiveLeaves => Leaves - Atomic.LoadAcquire(ref _buriedLeaves);
+
+    /// <summary>Leaves made so far: the youth of a leaf is how many came after it.</summary>
+    public long LeavesMade => Atomic.LoadAcquire(ref _leavesMade);
 
     /// <summary>Sum over all resident slots of the number of files that have used the page.</summary>
     public long TouchedResidents => Atomic.LoadAcquire(ref _touchedResidents);
+
+    /// <summary>A number that moves, under the leaf's lock, before <see cref="TouchedResidents"/> does.</summary>
+    public long TouchMoves => Atomic.LoadAcquire(ref _touchMoves);
 
     /// <summary>Leaves that lost their last resident page since the last sweep.</summary>
     public int Emptied => Atomic.LoadAcquire(ref _emptied);
@@ -34,11 +53,23 @@ internal sealed class NodeLedger
 
     public void AddLogicalBytes(long bytes) => Atomic.Add(ref _logicalBytes, bytes);
 
-    public void AddNode(int bytes) => Atomic.Add(ref _nodeBytes, bytes);
+    public void AddNode(long bytes) => Atomic.Add(ref _nodeBytes, bytes);
 
-    public void RemoveNode(int bytes) => Atomic.Add(ref _nodeBytes, -bytes);
+    public void RemoveNode(long bytes) => Atomic.Add(ref _nodeBytes, -bytes);
 
-    public void AddLeaf() => Atomic.Add(ref _leaves, 1);
+    /// <summary>A node was taken out of all trees; or, with negative figures, the collector has taken it.</summary>
+    public void AddGarbage(long bytes, int leaves)
+    {
+        Atomic.Add(ref _garbageBytes, bytes);
+        Atomic.Add(ref _buriedLeaves, leaves);
+    }
+
+    /// <summary>Counts a leaf; returns how many were made with it.</summary>
+    public long AddLeaf()
+    {
+        Atomic.Add(ref _leaves, 1);
+        return Atomic.Add(ref _leavesMade, 1);
+    }
 
     public void RemoveLeaf() => Atomic.Add(ref _leaves, -1);
 
@@ -46,6 +77,7 @@ internal sealed class NodeLedger
     {
         if (count != 0)
         {
+            Atomic.Add(ref _touchMoves, 1);
             Atomic.Add(ref _touchedResidents, count);
         }
     }

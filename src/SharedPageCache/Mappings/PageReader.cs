@@ -30,7 +30,8 @@ namespace SharedPageCache.Mappings;
 /// cell of the thread's own.
 /// </para>
 /// </remarks>
-internal sealed class PageReader(FrameTable frames, Arena arena, FrameBits touchedFrames, ThreadCounter hits, int pageShift)
+internal sealed class PageReader(
+    FrameTable frames, Arena arena, FrameBits touchedFrames, ThreadCounter hits, Action balance, int pageShift)
 {
     private readonly int _pageSize = 1 << pageShift;
 
@@ -45,24 +46,45 @@ internal sealed class PageReader(FrameTable frames, Arena arena, FrameBits touch
         var inPage = (int)offset & (_pageSize - 1);
         if ((uint)(destination.Length - 1) < (uint)(_pageSize - inPage))
         {
-            var copied = TryCopyPage(file, tree, offset >> pageShift, inPage, destination);
+            var copied = TryCopyPage(file, tree, offset >> pageShift, inPage, destination, FrameTable.MaxUse);
             hits.Add(copied ? 1 : 0);
             return copied ? destination.Length : 0;
         }
 
-        return CopyPages(file, tree, offset, destination);
+        var done = CopyPages(file, tree, offset, destination, FrameTable.MaxUse, out var pages);
+        hits.Add(pages);
+        return done;
     }
 
-    private int CopyPages(FileMapping file, PageTree tree, long offset, Span<byte> destination)
+    /// <summary>
+    /// Copies pages that the read has waited for: they are no hits, and of no use yet to anybody but this read if it has
+    /// loaded them itself.
+    /// </summary>
+    /// <param name="file">The file.</param>
+    /// <param name="tree">The version of the file that the call reads.</param>
+    /// <param name="offset">First byte; the whole range lies inside the version's length.</param>
+    /// <param name="destination">Where the bytes go; nothing is written behind the returned count.</param>
+    /// <param name="isOwnLoad">Whether the read's own load brought the pages.</param>
+    /// <param name="pages">How many pages were copied.</param>
+    /// <returns>The number of bytes copied; fewer than asked if a page is not resident.</returns>
+    public int CopyLoaded(
+        FileMapping file, PageTree tree, long offset, Span<byte> destination, bool isOwnLoad, out int pages) =>
+        CopyPages(file, tree, offset, destination, isOwnLoad ? 0 : FrameTable.MaxUse, out pages);
+
+    /// <summary>Notes a use of a frame that the caller has pinned.</summary>
+    public void MarkUse(int frame) => MarkUse(ref frames[frame], FrameTable.MaxUse);
+
+    private int CopyPages(
+        FileMapping file, PageTree tree, long offset, Span<byte> destination, int mostUse, out int pages)
     {
         var done = 0;
-        var pages = 0;
+        pages = 0;
         while (done < destination.Length)
         {
             var position = offset + done;
             var inPage = (int)position & (_pageSize - 1);
             var chunk = destination.Slice(done, Math.Min(_pageSize - inPage, destination.Length - done));
-            if (!TryCopyPage(file, tree, position >> pageShift, inPage, chunk))
+            if (!TryCopyPage(file, tree, position >> pageShift, inPage, chunk, mostUse))
             {
                 break;
             }
@@ -71,15 +93,14 @@ internal sealed class PageReader(FrameTable frames, Arena arena, FrameBits touch
             pages++;
         }
 
-        hits.Add(pages);
         return done;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private bool TryCopyPage(FileMapping file, PageTree tree, long page, int inPage, Span<byte> chunk)
+    private bool TryCopyPage(FileMapping file, PageTree tree, long page, int inPage, Span<byte> chunk, int mostUse)
     {
         var leaf = tree.FindLeaf(Window.Of(page));
-        if (leaf is null || !TryCopy(leaf, Window.SlotOf(page), inPage, chunk))
+        if (leaf is null || !TryCopy(leaf, Window.SlotOf(page), inPage, chunk, mostUse))
         {
             return false;
         }
@@ -107,10 +128,13 @@ internal sealed class PageReader(FrameTable frames, Arena arena, FrameBits touch
         {
             touchedFrames.Set(reference.Frame);
         }
+
+        // Touch bits may have been made: frames are given up for them.
+        balance();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private bool TryCopy(Leaf leaf, int slot, int inPage, Span<byte> chunk)
+    private bool TryCopy(Leaf leaf, int slot, int inPage, Span<byte> chunk, int mostUse)
     {
         var reference = leaf[slot];
         if (!reference.IsResident)
@@ -139,12 +163,18 @@ internal sealed class PageReader(FrameTable frames, Arena arena, FrameBits touch
             return false;
         }
 
+        MarkUse(ref header, mostUse);
+        return true;
+    }
+
+    /// <summary>Raises a use count that is below a limit.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void MarkUse(ref FrameHeader header, int most)
+    {
         // Racy on purpose: a lost step only means that the count saturates one hit later.
-        if (header.Use < FrameTable.MaxUse)
+        if (header.Use < most)
         {
             header.Use++;
         }
-
-        return true;
     }
 }

@@ -5,9 +5,15 @@ namespace SharedPageCache.Mappings;
 
 /// <summary>An inner node of a page tree: up to 512 children, leaves on the lowest level, nodes above.</summary>
 /// <remarks>
-/// Arrays are sized to the file. A child goes from null to present by compare-and-swap (a fault publishing what all
-/// sharers have in common) and back to null when an empty leaf is reclaimed; it is exchanged for another in place only by
-/// the file that alone owns the node. A file whose truth changes copies what it does not own of its path.
+/// <para>
+/// Arrays are sized to the file. A child goes from null to present under the node's lock (a fault publishing what all
+/// sharers have in common) and back to null, by compare-and-swap, when a leaf or an empty node is reclaimed; it is never
+/// exchanged for another in place. A file whose truth changes copies its path.
+/// </para>
+/// <para>
+/// A node without children is <em>closed</em> under its lock before it is taken out of its parent: nothing is added to it
+/// any more, so nothing that somebody still counts on goes with it. Who finds a closed node takes it out and begins again.
+/// </para>
 /// </remarks>
 internal class InnerNode
 {
@@ -27,6 +33,8 @@ internal class InnerNode
     public readonly long Stamp;
 
     private readonly NodeTicket _ticket;
+    private TinyLock _lock;
+    private int _closed;
 
     public InnerNode(int width, bool lowest, NodeLedger ledger, long stamp)
     {
@@ -44,15 +52,15 @@ internal class InnerNode
     }
 
     /// <summary>A copy that shares all children.</summary>
-    protected InnerNode(InnerNode source, int width, NodeLedger ledger, long stamp)
-        : this(width, source.Leaves is not null, ledger, stamp)
+    protected InnerNode(InnerNode source, NodeLedger ledger, long stamp)
+        : this(source.Width, source.Leaves is not null, ledger, stamp)
     {
         CopyChildren(source);
     }
 
     public int Width => Leaves?.Length ?? Children!.Length;
 
-    public InnerNode Copy(NodeLedger ledger, long stamp) => new(this, Width, ledger, stamp);
+    public InnerNode Copy(NodeLedger ledger, long stamp) => new(this, ledger, stamp);
 
     /// <summary>Shares the children of another node of the same level, as far as they fit. Before this node is shared.</summary>
     public void CopyChildren(InnerNode source)
@@ -65,7 +73,7 @@ internal class InnerNode
             }
             else
             {
-                Children![i] = source.ChildAt(i);
+                Children![i] = source.ChildAt(i) is { IsClosed: false } child ? child : null;
             }
         }
     }
@@ -73,6 +81,82 @@ internal class InnerNode
     public Leaf? LeafAt(int index) => Atomic.LoadAcquire(ref Leaves![index]);
 
     public InnerNode? ChildAt(int index) => Atomic.LoadAcquire(ref Children![index]);
+
+    public bool IsClosed => Atomic.LoadAcquire(ref _closed) != 0;
+
+    /// <summary>Whether the node has no children.</summary>
+    public bool IsEmpty => Leaves is not null
+        ? Array.TrueForAll(Leaves, static leaf => leaf is null)
+        : Array.TrueForAll(Children!, static child => child is null);
+
+    /// <summary>The child at an index, made if there is none. Null if this node is closed.</summary>
+    public InnerNode? GetOrAddChild(int index, bool lowest, NodeLedger ledger)
+    {
+        var known = ChildAt(index);
+        if (known is { IsClosed: true })
+        {
+            Remove(index, known);
+            known = null;
+        }
+
+        if (known is not null)
+        {
+            return known;
+        }
+
+        var fresh = new InnerNode(Fanout, lowest, ledger, Stamp);
+        _lock.Enter();
+        known = IsClosed ? null : Atomic.CompareExchange(ref Children![index], fresh, null) ?? fresh;
+        _lock.Exit();
+        if (known != fresh)
+        {
+            fresh._ticket.Discard();
+        }
+
+        return known;
+    }
+
+    /// <summary>Puts a leaf where there is none.</summary>
+    /// <param name="index">Where.</param>
+    /// <param name="leaf">The leaf.</param>
+    /// <param name="known">The leaf that is there already.</param>
+    /// <returns>False if there is one, or if this node is closed.</returns>
+    public bool TryAddLeaf(int index, Leaf leaf, out Leaf? known)
+    {
+        _lock.Enter();
+        var isOpen = !IsClosed;
+        known = isOpen ? Atomic.CompareExchange(ref Leaves![index], leaf, null) : null;
+        _lock.Exit();
+        return isOpen && known is null;
+    }
+
+    /// <summary>Takes a closed child out if it is still there.</summary>
+    public void Remove(int index, InnerNode closed) => Atomic.CompareExchange(ref Children![index], null, closed);
+
+    /// <summary>Closes the node for good if it has no children.</summary>
+    public bool TryClose()
+    {
+        if (IsClosed)
+        {
+            return true;
+        }
+
+        if (!IsEmpty)
+        {
+            return false;
+        }
+
+        _lock.Enter();
+        var isEmpty = IsEmpty;
+        Atomic.StoreRelease(ref _closed, isEmpty ? 1 : 0);
+        _lock.Exit();
+        if (isEmpty)
+        {
+            _ticket.Discard();
+        }
+
+        return isEmpty;
+    }
 }
 
 /// <summary>
@@ -102,7 +186,7 @@ internal sealed class PageTree : InnerNode
     }
 
     private PageTree(PageTree source, NodeLedger ledger, long stamp)
-        : base(source, source.Width, ledger, stamp)
+        : base(source, ledger, stamp)
     {
         Length = source.Length;
         Height = source.Height;
@@ -138,7 +222,7 @@ internal sealed class PageTree : InnerNode
 
     private Leaf? FindLeafBelow(long window)
     {
-        if (window >> (Height - 1) * FanoutShift >= Width)
+        if (!Has(window))
         {
             return null;
         }
@@ -162,26 +246,47 @@ internal sealed class PageTree : InnerNode
     /// <returns>The leaf that is in the tree now: the given one, or one that was there before.</returns>
     public Leaf Publish(long window, Leaf leaf, NodeLedger ledger)
     {
-        InnerNode node = this;
-        for (var level = Height - 1; level > 0; level--)
+        while (true)
         {
-            ref var child = ref node.Children![IndexAt(window, level)];
-            var known = Atomic.LoadAcquire(ref child);
-            if (known is null)
+            // A node that is closed on the way is taken out by the next attempt.
+            InnerNode? node = this;
+            for (var level = Height - 1; level > 0 && node is not null; level--)
             {
-                var fresh = new InnerNode(Fanout, level == 1, ledger, node.Stamp);
-                known = Atomic.CompareExchange(ref child, fresh, null) ?? fresh;
+                node = node.GetOrAddChild(IndexAt(window, level), lowest: level == 1, ledger);
             }
 
-            node = known;
-        }
+            if (node is null)
+            {
+                continue;
+            }
 
-        return Atomic.CompareExchange(ref node.Leaves![IndexAt(window, 0)], leaf, null) ?? leaf;
+            if (node.TryAddLeaf(IndexAt(window, 0), leaf, out var known))
+            {
+                if (leaf.IsDead)
+                {
+                    // Buried meanwhile; the sweeper may have been here before the leaf was.
+                    TryUnlink(window, leaf);
+                }
+
+                return leaf;
+            }
+
+            if (known is not null)
+            {
+                return known;
+            }
+        }
     }
 
     /// <summary>Takes out a leaf if it is still there.</summary>
     public bool TryUnlink(long window, Leaf leaf)
     {
+        if (!Has(window))
+        {
+            // The file was longer when it adopted the leaf.
+            return false;
+        }
+
         InnerNode? node = this;
         for (var level = Height - 1; level > 0 && node is not null; level--)
         {
@@ -192,22 +297,41 @@ internal sealed class PageTree : InnerNode
             && Atomic.CompareExchange(ref node.Leaves![IndexAt(window, 0)], null, leaf) == leaf;
     }
 
+    /// <summary>Takes out the inner nodes on the way to a window that have no children any more.</summary>
+    public void Prune(long window)
+    {
+        if (Has(window))
+        {
+            Prune(this, Height - 1, window);
+        }
+    }
+
+    /// <summary>Whether the root has room for a window.</summary>
+    private bool Has(long window) => window >> (Height - 1) * FanoutShift < Width;
+
+    private static void Prune(InnerNode node, int level, long window)
+    {
+        if (level > 0 && node.ChildAt(IndexAt(window, level)) is { } child)
+        {
+            Prune(child, level - 1, window);
+            if (child.TryClose())
+            {
+                node.Remove(IndexAt(window, level), child);
+            }
+        }
+    }
+
     /// <summary>Whether every node on the way to a window, the root included, has a stamp.</summary>
     public bool IsOwnedTo(long window, long stamp)
     {
-        if (window >> (Height - 1) * FanoutShift >= Width)
+        if (!Has(window))
         {
             return false;
         }
 
         InnerNode? node = this;
-        for (var level = Height - 1; ; level--)
+        for (var level = Height - 1; node is not null && node.Stamp == stamp; level--)
         {
-            if (node is null || node.Stamp != stamp)
-            {
-                return false;
-            }
-
             if (level == 0)
             {
                 return true;
@@ -215,30 +339,28 @@ internal sealed class PageTree : InnerNode
 
             node = node.ChildAt(IndexAt(window, level));
         }
+
+        return false;
     }
 
     /// <summary>
-    /// A version in which the windows of a range have another leaf, or none. Nodes that do not have the stamp are copied;
-    /// the others are changed in place: only their file reaches them, and it holds its gate alone.
+    /// A new version in which the windows of a range have another leaf, or none; everything else is shared with this one.
     /// </summary>
-    /// <returns>This version if its root has the stamp, else a new one.</returns>
     public PageTree With(long firstWindow, long lastWindow, Leaf? leaf, NodeLedger ledger, long stamp)
     {
-        var root = Stamp == stamp ? this : CopyRoot(ledger, stamp);
-        Replace(root, Height - 1, 0, firstWindow, lastWindow, leaf, ledger, stamp);
-        return root;
+        var copy = CopyRoot(ledger, stamp);
+        Replace(copy, Height - 1, 0, firstWindow, lastWindow, leaf, ledger, stamp);
+        return copy;
     }
 
-    /// <summary>A version of another length. What lies behind a shorter length is cut off; a longer one has nothing there.</summary>
+    /// <summary>A new version of another length. What lies behind a shorter length is cut off; a longer one has nothing there.</summary>
     public PageTree WithLength(long length, int pageShift, NodeLedger ledger, long stamp)
     {
         var (height, width) = ShapeOf(length, pageShift);
         var fresh = new PageTree(length, height, width, ledger, stamp);
         var windows = WindowsOf(length, pageShift);
-        var cut = windows < WindowsOf(Length, pageShift)
-            ? CopyRoot(ledger, stamp).With(windows, WindowsOf(Length, pageShift) - 1, leaf: null, ledger, stamp)
-            : this;
-        InnerNode? from = cut;
+        var known = WindowsOf(Length, pageShift);
+        InnerNode? from = windows < known ? With(windows, known - 1, leaf: null, ledger, stamp) : this;
         InnerNode to = fresh;
         for (var level = Height; level > height && from is not null; level--)
         {
@@ -304,7 +426,7 @@ internal sealed class PageTree : InnerNode
         }
     }
 
-    /// <summary>Changes a node that only one file reaches.</summary>
+    /// <summary>Changes a node that is still private to the new version.</summary>
     private static void Replace(
         InnerNode node, int level, long nodeFirst, long first, long last, Leaf? leaf, NodeLedger ledger, long stamp)
     {
@@ -315,7 +437,7 @@ internal sealed class PageTree : InnerNode
         {
             if (level == 0)
             {
-                Atomic.StoreRelease(ref node.Leaves![i], leaf);
+                node.Leaves![i] = leaf;
                 continue;
             }
 
@@ -323,15 +445,13 @@ internal sealed class PageTree : InnerNode
             var child = node.ChildAt(i);
             if (leaf is null && (child is null || (first <= childFirst && childFirst + span - 1 <= last)))
             {
-                Atomic.StoreRelease(ref node.Children![i], null);
+                node.Children![i] = null;
                 continue;
             }
 
-            var own = child is null ? new InnerNode(Fanout, level == 1, ledger, stamp)
-                : child.Stamp == stamp ? child
-                : child.Copy(ledger, stamp);
-            Replace(own, level - 1, childFirst, Math.Max(first, childFirst), Math.Min(last, childFirst + span - 1), leaf, ledger, stamp);
-            Atomic.StoreRelease(ref node.Children![i], own);
+            var copy = child?.Copy(ledger, stamp) ?? new InnerNode(Fanout, level == 1, ledger, stamp);
+            Replace(copy, level - 1, childFirst, Math.Max(first, childFirst), Math.Min(last, childFirst + span - 1), leaf, ledger, stamp);
+            node.Children![i] = leaf is null && copy.TryClose() ? null : copy;
         }
     }
 }

@@ -111,7 +111,7 @@ internal sealed class RegionClock
         _recentLock.Enter();
         try
         {
-            if (_now - age >= Recent)
+            if (age <= _now - Recent)
             {
                 return true;
             }

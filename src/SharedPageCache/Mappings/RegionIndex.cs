@@ -7,39 +7,28 @@ namespace SharedPageCache.Mappings;
 /// pages that are not resident. A contiguous window is in one or two regions.
 /// </summary>
 /// <remarks>
-/// Entries are family numbers, which may be given out again: who follows one compares the leaf's runs. A list that has
-/// doubled throws out the numbers that lead nowhere. Guarded by one lock; leaves are made once for each window.
+/// Entries are family numbers, which may be given out again: who follows one compares the leaf's runs. A closed family is
+/// taken out; a list that has doubled throws out the numbers that lead nowhere, and an index that has doubled the regions
+/// that nobody maps. Guarded by one lock; leaves are made once for each window.
 /// </remarks>
 internal sealed class RegionIndex(FamilyTable families, int pageShift)
 {
+    /// <summary>A dictionary's entry, the list, and its first array.</summary>
+    private const int RegionBytes = 160;
+
     private readonly Dictionary<long, Entry> _regions = [];
     private TinyLock _lock;
     private long _entries;
+    private long _regionCount;
+    private int _compactAt = 256;
 
     /// <summary>An estimate of the index's memory in bytes.</summary>
-    public long Bytes => Atomic.LoadAcquire(ref _entries) * 8;
+    public long Bytes => Atomic.LoadAcquire(ref _entries) * 8 + Atomic.LoadAcquire(ref _regionCount) * RegionBytes;
 
-    public void Add(Leaf leaf)
-    {
-        var last = -1L;
-        foreach (var run in leaf.Runs)
-        {
-            if (run.IsOpaque)
-            {
-                continue;
-            }
+    public void Add(Leaf leaf) => ForEachRegion(leaf.Runs, pageShift, region => Add(region, leaf.Family.Id));
 
-            var to = RegionClock.RegionOf(run.Physical + run.Length - 1 >> pageShift);
-            for (var region = RegionClock.RegionOf(run.Physical >> pageShift); region <= to; region++)
-            {
-                if (region != last)
-                {
-                    Add(region, leaf.Family.Id);
-                    last = region;
-                }
-            }
-        }
-    }
+    /// <summary>Strikes the family of a leaf off, which is closed: nobody adds it again.</summary>
+    public void Remove(Leaf leaf) => ForEachRegion(leaf.Runs, pageShift, region => Remove(region, leaf.Family.Id));
 
     /// <summary>The families that map blocks of a range of regions, each once.</summary>
     public HashSet<int> FamiliesOf(long firstRegion, long lastRegion)
@@ -77,6 +66,28 @@ internal sealed class RegionIndex(FamilyTable families, int pageShift)
         return ids;
     }
 
+    private static void ForEachRegion(WindowRuns runs, int pageShift, Action<long> visit)
+    {
+        var last = -1L;
+        foreach (var run in runs)
+        {
+            if (run.IsOpaque)
+            {
+                continue;
+            }
+
+            var to = RegionClock.RegionOf(run.Physical + run.Length - 1 >> pageShift);
+            for (var region = RegionClock.RegionOf(run.Physical >> pageShift); region <= to; region++)
+            {
+                if (region != last)
+                {
+                    visit(region);
+                    last = region;
+                }
+            }
+        }
+    }
+
     private void Add(long region, int family)
     {
         _lock.Enter();
@@ -84,7 +95,13 @@ internal sealed class RegionIndex(FamilyTable families, int pageShift)
         {
             if (!_regions.TryGetValue(region, out var entry))
             {
+                if (_regions.Count >= _compactAt)
+                {
+                    CompactAll();
+                }
+
                 _regions.Add(region, entry = new Entry());
+                Atomic.StoreRelease(ref _regionCount, _regions.Count);
             }
 
             if (entry.Families.Count > 0 && entry.Families[^1] == family)
@@ -103,6 +120,41 @@ internal sealed class RegionIndex(FamilyTable families, int pageShift)
         {
             _lock.Exit();
         }
+    }
+
+    private void Remove(long region, int family)
+    {
+        _lock.Enter();
+        try
+        {
+            if (_regions.TryGetValue(region, out var entry))
+            {
+                Atomic.Add(ref _entries, -entry.Families.RemoveAll(known => known == family));
+                if (entry.Families.Count == 0)
+                {
+                    _regions.Remove(region);
+                    Atomic.StoreRelease(ref _regionCount, _regions.Count);
+                }
+            }
+        }
+        finally
+        {
+            _lock.Exit();
+        }
+    }
+
+    private void CompactAll()
+    {
+        foreach (var (region, entry) in _regions)
+        {
+            Compact(entry);
+            if (entry.Families.Count == 0)
+            {
+                _regions.Remove(region);
+            }
+        }
+
+        _compactAt = Math.Max(256, _regions.Count * 2);
     }
 
     private void Compact(Entry entry)

@@ -14,8 +14,11 @@ internal struct TouchCounts
 
     public readonly int this[int slot] => _many?[slot] ?? _few?[slot] ?? (int)(_once[slot >> 6] >> (slot & 63) & 1);
 
-    public void Increment(int slot)
+    /// <summary>Counts one more.</summary>
+    /// <returns>The bytes by which the counts have grown.</returns>
+    public int Increment(int slot)
     {
+        var grown = 0;
         var count = this[slot] + 1;
         if (_few is null && count > 1)
         {
@@ -26,14 +29,17 @@ internal struct TouchCounts
             }
 
             _few = few;
+            grown += 24 + few.Length;
         }
 
         if (_many is null && count > byte.MaxValue)
         {
             _many = Array.ConvertAll(_few!, static known => (int)known);
+            grown += 24 + _many.Length * sizeof(int);
         }
 
         Set(slot, count);
+        return grown;
     }
 
     public bool TryDecrement(int slot)

@@ -2,57 +2,23 @@ using SharedPageCache.Concurrency;
 
 namespace SharedPageCache.Mappings;
 
-/// <summary>The attached volumes of a cache, by number. Numbers of detached volumes are given out again.</summary>
-internal sealed class VolumeList
+/// <summary>The attached volumes of a cache, each with the number that stands for it in block identities.</summary>
+/// <remarks>
+/// <para>
+/// <b>Numbers go round</b>: one is given out again only after all others. So whoever still works on a detached volume (a
+/// late fault or relocation, which look whether it is detached) does not meet its successor's blocks.
+/// </para>
+/// <para>
+/// <b>Guard.</b> The array is replaced under the lock, never changed, and published by a release store: readers take one
+/// acquire load.
+/// </para>
+/// </remarks>
+/// <param name="numbers">How many numbers there are.</param>
+internal sealed class VolumeList(int numbers)
 {
     private TinyLock _lock;
-    private VolumeMap?[] _volumes = new VolumeMap?[4];
-
-    /// <summary>Adds a volume under a free number.</summary>
-    /// <exception cref="ArgumentException">The id is attached already.</exception>
-    /// <exception cref="CacheCapacityException">All numbers are in use.</exception>
-    public VolumeMap Add(VolumeId id, Func<int, VolumeMap> make)
-    {
-        _lock.Enter();
-        try
-        {
-            var number = -1;
-            for (var i = 0; i < _volumes.Length; i++)
-            {
-                if (_volumes[i] is null)
-                {
-                    number = number < 0 ? i : number;
-                }
-                else if (_volumes[i]!.Id == id)
-                {
-                    throw new ArgumentException(
-                        $"Volume {id} is already attached as '{_volumes[i]!.Name}': blocks of one volume must not have two identities.",
-                        nameof(id));
-                }
-            }
-
-            if (number < 0)
-            {
-                number = _volumes.Length;
-                if (number > Frames.BlockIdentity.MaxVolume)
-                {
-                    throw new CacheCapacityException($"A cache attaches at most {Frames.BlockIdentity.MaxVolume + 1} volumes.");
-                }
-
-                var larger = new VolumeMap?[Math.Min(_volumes.Length * 2, Frames.BlockIdentity.MaxVolume + 1)];
-                _volumes.CopyTo(larger, 0);
-                Atomic.StoreRelease(ref _volumes!, larger);
-            }
-
-            var volume = make(number);
-            Atomic.StoreRelease(ref _volumes[number], volume);
-            return volume;
-        }
-        finally
-        {
-            _lock.Exit();
-        }
-    }
+    private VolumeMap[] _volumes = [];
+    private int _next;
 
     /// <summary>Memory of all volumes' indexes in bytes. Takes no lock and allocates nothing.</summary>
     public long Bytes
@@ -60,39 +26,47 @@ internal sealed class VolumeList
         get
         {
             long bytes = 0;
-            var volumes = Atomic.LoadAcquire(ref _volumes!)!;
-            for (var i = 0; i < volumes.Length; i++)
+            foreach (var volume in All())
             {
-                bytes += Atomic.LoadAcquire(ref volumes[i])?.Bytes ?? 0;
+                bytes += volume.Bytes;
             }
 
             return bytes;
         }
     }
 
-    public void Remove(VolumeMap volume)
-    {
-        _lock.Enter();
-        if (_volumes[volume.Number] == volume)
-        {
-            Atomic.StoreRelease(ref _volumes[volume.Number], null);
-        }
+    /// <summary>The volumes at this moment; the array never changes.</summary>
+    public VolumeMap[] All() => Atomic.LoadAcquire(ref _volumes!)!;
 
-        _lock.Exit();
-    }
-
-    public VolumeMap? Find(int number)
-    {
-        var volumes = Atomic.LoadAcquire(ref _volumes!)!;
-        return (uint)number < (uint)volumes.Length ? Atomic.LoadAcquire(ref volumes[number]) : null;
-    }
-
-    public VolumeMap[] All()
+    /// <summary>Adds a volume under the next free number.</summary>
+    /// <exception cref="ArgumentException">The id is attached already.</exception>
+    /// <exception cref="CacheCapacityException">All numbers are in use.</exception>
+    public VolumeMap Add(VolumeId id, Func<int, VolumeMap> make)
     {
         _lock.Enter();
         try
         {
-            return [.. _volumes.OfType<VolumeMap>()];
+            if (Array.Find(_volumes, volume => volume.Id == id) is { } known)
+            {
+                throw new ArgumentException(
+                    $"Volume {id} is already attached as '{known.Name}': blocks of one volume must not have two identities.",
+                    nameof(id));
+            }
+
+            if (_volumes.Length == numbers)
+            {
+                throw new CacheCapacityException($"A cache attaches at most {numbers} volumes.");
+            }
+
+            while (Array.Exists(_volumes, volume => volume.Number == _next))
+            {
+                _next = (_next + 1) % numbers;
+            }
+
+            var added = make(_next);
+            _next = (_next + 1) % numbers;
+            Atomic.StoreRelease(ref _volumes!, [.. _volumes, added]);
+            return added;
         }
         finally
         {
@@ -100,13 +74,21 @@ internal sealed class VolumeList
         }
     }
 
+    public void Remove(VolumeMap volume)
+    {
+        _lock.Enter();
+        Atomic.StoreRelease(ref _volumes!, Array.FindAll(_volumes, known => known != volume));
+        _lock.Exit();
+    }
+
+    public VolumeMap? Find(int number) => Array.Find(All(), volume => volume.Number == number);
+
     /// <summary>Takes a frame out of the composites of whatever volume lists it.</summary>
     public void RemoveComposite(int frame)
     {
-        var volumes = Atomic.LoadAcquire(ref _volumes!)!;
-        for (var i = 0; i < volumes.Length; i++)
+        foreach (var volume in All())
         {
-            Atomic.LoadAcquire(ref volumes[i])?.Composites.Remove(frame);
+            volume.Composites.Remove(frame);
         }
     }
 }

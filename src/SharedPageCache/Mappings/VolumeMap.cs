@@ -12,6 +12,8 @@ internal sealed class VolumeMap
     private int _persistOwed;
     private int _openFiles;
     private int _detached;
+    private int _framesLoading;
+    private int _moved;
 
     /// <summary>
     /// The binding lock: held, across the engine's hook and the change of trees, by everything that changes who shows a
@@ -92,6 +94,9 @@ internal sealed class VolumeMap
 
     public bool IsDetached => Atomic.LoadAcquire(ref _detached) != 0;
 
+    /// <summary>Whether content of the volume has ever been relocated: only then a frame may be of another block than a leaf says.</summary>
+    public bool HasMoved => Atomic.LoadAcquire(ref _moved) != 0;
+
     public long Bytes => Leaves.Bytes + Regions.Bytes + Composites.Bytes;
 
     public void OwePersist()
@@ -105,7 +110,26 @@ internal sealed class VolumeMap
     /// <summary>Takes the debt over: a persist that begins now covers it; who fails to pay owes again.</summary>
     public bool TakePersist() => Atomic.Exchange(ref _persistOwed, 0) != 0;
 
-    public void Detach() => Atomic.Exchange(ref _detached, 1);
+    /// <summary>Detaches the volume. The exchange is a full fence: what is looked at after it was done before, or sees it.</summary>
+    /// <returns>Whether this call did it; only its caller clears up.</returns>
+    public bool Detach() => Atomic.Exchange(ref _detached, 1) == 0;
+
+    /// <summary>Content is going to be relocated. Before the first frame is.</summary>
+    public void NoteMove() => Atomic.StoreRelease(ref _moved, 1);
+
+    /// <summary>Counts one more frame that waits for this volume's device, if that are fewer than <paramref name="most"/> now.</summary>
+    public bool TryAddLoading(int most)
+    {
+        if (Atomic.Increment(ref _framesLoading) <= most)
+        {
+            return true;
+        }
+
+        Atomic.Decrement(ref _framesLoading);
+        return false;
+    }
+
+    public void RemoveLoading(int frames) => Atomic.Add(ref _framesLoading, -frames);
 
     /// <summary>Opens a file, or takes one more handle of the one that is open under the same id.</summary>
     /// <exception cref="ArgumentException">The id is open with another length or over other extents.</exception>
@@ -173,12 +197,16 @@ internal sealed class VolumeMap
         }
     }
 
-    public bool IsOpen(FileId id)
+    /// <exception cref="ArgumentException">The id is already open.</exception>
+    public void ThrowIfOpen(FileId id)
     {
         _filesLock.Enter();
         try
         {
-            return !id.IsNone && _files.ContainsKey(id);
+            if (!id.IsNone && _files.ContainsKey(id))
+            {
+                throw new ArgumentException($"File {id} is already open: a clone needs an id of its own.", nameof(id));
+            }
         }
         finally
         {
@@ -251,7 +279,7 @@ internal sealed class VolumeMap
     /// <summary>The files that are open or linger. For flushes and verification.</summary>
     public int LingeringFiles => Atomic.LoadAcquire(ref _lingeringCount);
 
-    private bool MustLinger(FileMapping file) => (Dirty.Count > 0 || Cuts.IsOpen) && !IsDetached && (Cuts.IsOpen || file.HasProvisionals());
+    private bool MustLinger(FileMapping file) => (Dirty.Count > 0 || Cuts.IsOpen) && !IsDetached && (Cuts.IsOpen || TreeSurgery.IsDirty(file.Tree));
 
     private void Forget(FileMapping file)
     {

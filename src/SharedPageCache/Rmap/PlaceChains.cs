@@ -41,6 +41,36 @@ internal sealed class PlaceChains
     /// <summary>The place of a link, and the next link or -1.</summary>
     public (long Place, int Next) this[int index] => (_links[index].Place, _links[index].Next);
 
+    /// <summary>Takes a place out of a chain.</summary>
+    /// <returns>The chain's first link now, or -1.</returns>
+    public int Remove(int head, long place)
+    {
+        var previous = -1;
+        for (var index = head; index >= 0; previous = index, index = _links[index].Next)
+        {
+            if (_links[index].Place != place)
+            {
+                continue;
+            }
+
+            var next = _links[index].Next;
+            if (previous >= 0)
+            {
+                _links[previous].Next = next;
+            }
+            else
+            {
+                head = next;
+            }
+
+            _links[index].Next = _free;
+            _free = index;
+            break;
+        }
+
+        return head;
+    }
+
     /// <summary>Gives all links of a chain back.</summary>
     public void Free(int head)
     {

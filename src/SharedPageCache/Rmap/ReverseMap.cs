@@ -23,7 +23,9 @@ namespace SharedPageCache.Rmap;
 /// </para>
 /// <para>
 /// <b>Guard.</b> <see cref="Add"/> is called under a pin of the frame (or by its loader), <see cref="Clear"/> by the only
-/// owner of a frame that has just come free: they never meet on one tenancy.
+/// owner of a frame that has just come free: they never meet on one tenancy. <see cref="Remove"/> may be called at any
+/// time, but only for a place that nobody adds any more; it changes the word under the lock, and only away from what it
+/// finds there.
 /// </para>
 /// <para>
 /// <b>Cost.</b> Nothing beyond the header for one place, 16 bytes a place for a few, 24 for many.
@@ -144,11 +146,48 @@ internal sealed class ReverseMap(FrameTable frames)
         var word = Atomic.LoadAcquire(ref record);
         if (word < 0)
         {
-            ClearMany(frame, word);
+            ClearMany(frame);
         }
         else
         {
             Atomic.StoreRelease(ref record, 0);
+        }
+    }
+
+    /// <summary>Forgets one place of a frame, where nobody installs any more.</summary>
+    public void Remove(int frame, Place place)
+    {
+        ref var record = ref frames[frame].Record;
+        if (Atomic.LoadAcquire(ref record) == 0)
+        {
+            return;
+        }
+
+        ref var stripe = ref Enter(frame);
+        try
+        {
+            var word = Atomic.LoadAcquire(ref record);
+            if (word >= 0)
+            {
+                if (word == place.Packed)
+                {
+                    Atomic.CompareExchange(ref record, 0, word);
+                }
+            }
+            else if ((word & InSet) == InSet)
+            {
+                stripe.PlacesInSets -= stripe.Sets[frame].Remove(place.Packed) ? 1 : 0;
+                stripe.Recount();
+            }
+            else
+            {
+                var head = stripe.Chains.Remove((int)(uint)word, place.Packed);
+                Atomic.StoreRelease(ref record, head < 0 ? 0 : Chained | (uint)head);
+            }
+        }
+        finally
+        {
+            stripe.Lock.Exit();
         }
     }
 
@@ -169,7 +208,13 @@ internal sealed class ReverseMap(FrameTable frames)
         ref var stripe = ref Enter(frame);
         try
         {
-            var word = Atomic.LoadAcquire(ref record);
+            var word = Atomic.CompareExchange(ref record, place, 0);
+            if (word == 0 || word == place)
+            {
+                // The place that was there before has been removed.
+                return;
+            }
+
             if (word > 0)
             {
                 // The first place stays where it is until the chain is published in its stead.
@@ -208,12 +253,17 @@ internal sealed class ReverseMap(FrameTable frames)
         }
     }
 
-    private void ClearMany(int frame, long word)
+    private void ClearMany(int frame)
     {
         ref var stripe = ref Enter(frame);
         try
         {
-            if ((word & InSet) == InSet)
+            var word = Atomic.LoadAcquire(ref frames[frame].Record);
+            if (word >= 0)
+            {
+                // The last place of its chain has been removed.
+            }
+            else if ((word & InSet) == InSet)
             {
                 stripe.Sets.Remove(frame, out var set);
                 stripe.PlacesInSets -= set!.Count;

@@ -1,6 +1,7 @@
 using SharedPageCache.Concurrency;
 using SharedPageCache.Eviction;
 using SharedPageCache.Frames;
+using SharedPageCache.Mappings;
 using SharedPageCache.Memory;
 using SharedPageCache.Physical;
 using SharedPageCache.Rmap;
@@ -193,6 +194,59 @@ internal static class ComponentScenarios
                 Check = () => RequirePlaces(rmap, 0, 1, 2, 3, 4),
             };
         }),
+        new("reverse map: remove x add x add", () =>
+        {
+            var frames = new FrameTable(65);
+            var rmap = new ReverseMap(frames);
+            rmap.Add(0, new Place(1, 1));
+            return new Instance
+            {
+                Threads =
+                [
+                    () =>
+                    {
+                        rmap.Remove(0, new Place(1, 1));
+                        Require(!rmap.Contains(0, new Place(1, 1)), "what was removed is gone");
+                    },
+                    () => Add(rmap, 0, 2, 3),
+                    () => Add(rmap, 0, 3, 4),
+                ],
+                Check = () =>
+                {
+                    RequirePlaces(rmap, 0, 2, 3, 4);
+                    rmap.Remove(0, new Place(3, 3));
+                    RequirePlaces(rmap, 0, 2, 4);
+                    Add(rmap, 0, 5, 6, 7, 8, 9, 10, 11, 12);
+                    rmap.Remove(0, new Place(7, 7));
+                    RequirePlaces(rmap, 0, 2, 4, 5, 6, 8, 9, 10, 11, 12);
+                    rmap.Clear(0);
+                    RequirePlaces(rmap, 0);
+                },
+            };
+        }),
+        new("reverse map: remove of the last places x clear", () =>
+        {
+            var frames = new FrameTable(65);
+            var rmap = new ReverseMap(frames);
+            Add(rmap, 0, 1, 2);
+            return new Instance
+            {
+                Threads =
+                [
+                    () =>
+                    {
+                        rmap.Remove(0, new Place(1, 1));
+                        rmap.Remove(0, new Place(2, 2));
+                    },
+                    () =>
+                    {
+                        rmap.Clear(0);
+                        Add(rmap, 0, 3, 4);
+                    },
+                ],
+                Check = () => RequirePlaces(rmap, 0, 3, 4),
+            };
+        }),
         new("reverse map: chain to set x add x clear of a neighbour", () =>
         {
             var frames = new FrameTable(65);
@@ -309,6 +363,38 @@ internal static class ComponentScenarios
                 },
             };
         }),
+        new("leaf index: answer x discard and the heir's answer", () =>
+        {
+            var (clock, families, ledger) = (new RegionClock(), new FamilyTable(), new NodeLedger());
+            var index = new LeafIndex(clock, new RegionIndex(families, pageShift: 9), pageShift: 9);
+            var runs = WindowRuns.Encode([new WindowRun(0, 512, 10 * 512, ExtentFlags.None, 0)], 512);
+            var (isGone, discarded) = (false, long.MaxValue);
+            Leaf? first = null;
+            return new Instance
+            {
+                Threads =
+                [
+                    () =>
+                    {
+                        var age = clock.Now;
+                        if (!isGone && !clock.HasChangedSince(age, runs, 9))
+                        {
+                            first = index.FindOrAdd(runs, 1, age, families, ledger);
+                        }
+                    },
+                    () =>
+                    {
+                        isGone = true;
+                        Scheduler.Note("the engine's answer changes");
+                        clock.Advance(10, 10);
+                        discarded = clock.Now;
+                        index.FindOrAdd(runs, 1, clock.Now, families, ledger);
+                    },
+                ],
+                Check = () => Require(
+                    first is null || first.Age < discarded, $"an answer from before the discard got a leaf of age {first?.Age} (C8)"),
+            };
+        }, Bounded: true),
     ];
 
     private static IEnumerable<BlockIdentity> InBucket(int bucket)

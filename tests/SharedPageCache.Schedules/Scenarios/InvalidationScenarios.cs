@@ -311,6 +311,13 @@ internal static class InvalidationScenarios
             return universe.Run(
                 () => universe.Relocate(10, 20), other.Read(1), file.Read(0));
         }),
+        new("relocate x load of the origin", () =>
+        {
+            var universe = new Universe();
+            var file = universe.Open(10);
+            universe.Device.Write(20, universe.Device[10]);
+            return universe.Run(file.Read(0), () => universe.Volume.Relocate(Universe.Run(10), Universe.Run(20)));
+        }),
         new("relocate x load of the target", () =>
         {
             var universe = new Universe();

@@ -158,6 +158,29 @@ internal static class LifetimeScenarios
                     }
                 });
         }),
+        new("volume detach x relocate", () =>
+        {
+            var universe = new Universe();
+            universe.Open(10).ReadNow(0);
+            return universe.RunToTheEnd(universe.Volume.Dispose, () => universe.RelocateIfAttached(10, 20));
+        }),
+        new("volume detach x relocate of its successor's blocks", () =>
+        {
+            var universe = new Universe(volumeNumbers: 1);
+            universe.Open(10).ReadNow(0);
+            return universe.RunToTheEnd(
+                () =>
+                {
+                    universe.Volume.Dispose();
+                    using var successor = universe.Cache.AttachVolume(universe.Device);
+                    var file = universe.Add(new TestFile(
+                        universe, successor.OpenFile(new Extents(universe, [10, 20]), 2 * Sector.Size)));
+                    file.ReadNow(0);
+                    file.ReadNow(1);
+                    file.ReadNow(0);
+                },
+                () => universe.RelocateIfAttached(10, 20));
+        }),
         new("verify x evict", () =>
         {
             var universe = new Universe(frames: 3);
@@ -206,4 +229,17 @@ internal static class LifetimeScenarios
                 });
         }),
     ];
+
+    /// <summary>Content moves on a volume that may be detached meanwhile.</summary>
+    private static void RelocateIfAttached(this Universe universe, long from, long to)
+    {
+        try
+        {
+            universe.Volume.Relocate(Universe.Run(from), Universe.Run(to));
+        }
+        catch (ObjectDisposedException)
+        {
+            Scheduler.Note("the volume is detached");
+        }
+    }
 }

@@ -1,4 +1,5 @@
 using SharedPageCache.Frames;
+using SharedPageCache.Mappings;
 using SharedPageCache.Schedules.Exploring;
 using SharedPageCache.Schedules.World;
 
@@ -39,6 +40,37 @@ internal static class TreeScenarios
                     clone.ReadNow(0);
                 },
                 file.Read(0));
+        }),
+        new("opaque page of a shared leaf x change in place", () =>
+        {
+            var universe = new Universe();
+            var file = universe.OpenOpaque(10, 11);
+            file.ReadNow(1);
+            var clone = file.Clone();
+            return universe.Run(
+                file.Read(0),
+                () =>
+                {
+                    file.Remap(0, 20);
+                    file.Invalidate();
+                    file.ReadNow(0);
+                },
+                clone.Read(0));
+        }),
+        new("opaque page x change in place x clone", () =>
+        {
+            var universe = new Universe();
+            var file = universe.OpenOpaque(10, 11);
+            file.ReadNow(1);
+            return universe.Run(
+                file.Read(0),
+                () =>
+                {
+                    file.Remap(0, 20);
+                    file.ReadNow(0);
+                    file.Invalidate();
+                },
+                () => file.Clone().ReadNow(0));
         }),
         new("leaf exchange x install", () =>
         {
@@ -91,6 +123,40 @@ internal static class TreeScenarios
             others.ReadNow(0);
             others.ReadNow(1);
             return universe.Run(universe.Cache.Engine.Rooms.Sweeper.Sweep, file.Read(0), clone.Read(0));
+        }),
+        new("prune x first use x read", () =>
+        {
+            var universe = new Universe(frames: 8);
+            var file = universe.Open(10, 11);
+            file.ReadNow(0);
+            var clone = file.Clone();
+            universe.Open(20).ReadNow(0);
+            return CheckingUses(universe, [file, clone],
+                () => universe.Cache.Engine.Rooms.Sweeper.Prune(1),
+                clone.Read(0),
+                () =>
+                {
+                    file.ReadNow(1);
+                    file.ReadNow(0);
+                });
+        }),
+        new("prune x leaf exchange x first use", () =>
+        {
+            var universe = new Universe(frames: 8);
+            var file = universe.Open(10, 11);
+            file.ReadNow(0);
+            var clone = file.Clone();
+            clone.ReadNow(0);
+            universe.Open(20).ReadNow(0);
+            return CheckingUses(universe, [file, clone],
+                () => universe.Cache.Engine.Rooms.Sweeper.Prune(1),
+                () =>
+                {
+                    clone.Remap(1, 30);
+                    clone.Invalidate();
+                    clone.ReadNow(0);
+                },
+                file.Read(0));
         }),
         new("sweep x evict x read", () =>
         {
@@ -224,4 +290,30 @@ internal static class TreeScenarios
                 () => universe.Open(extents, id: 7).ReadNow(0));
         }),
     ];
+
+    /// <summary>At the end each leaf in service counts exactly the files that have used its pages.</summary>
+    private static Instance CheckingUses(Universe universe, TestFile[] files, params Action[] threads)
+    {
+        var run = universe.Run(threads);
+        return new Instance
+        {
+            Threads = threads,
+            NameOf = run.NameOf,
+            Check = () =>
+            {
+                foreach (var leaf in files.Select(file => file.File.Mapping.Tree.FindLeaf(0)).OfType<Leaf>().Where(leaf => !leaf.IsDead).Distinct())
+                {
+                    for (var slot = 0; slot < leaf.Slots.Length; slot++)
+                    {
+                        var page = slot;
+                        var uses = files.Count(file => file.File.Mapping.Tree.FindLeaf(0) == leaf
+                            && file.File.Mapping.Touches is { } touches && touches.IsSet(page));
+                        Universe.Require(uses == leaf.TouchesOf(slot), $"{uses} files have used page {page}, {leaf.TouchesOf(slot)} are counted in {leaf}");
+                    }
+                }
+
+                run.Check();
+            },
+        };
+    }
 }

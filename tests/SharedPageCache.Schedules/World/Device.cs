@@ -45,7 +45,10 @@ internal sealed class Device(int blockSize) : IBlockDevice
             throw new IOException("the disk is broken.");
         }
 
-        var number = run.Offset / Sector.Size;
+        // Opaque bytes have no address: the file knows at the time of the read where they are.
+        var length = buffers.Sum(static buffer => buffer.Length);
+        var number = run.IsSome ? run.Offset / Sector.Size : ((Extents)origin.File)[(int)(origin.FileOffset / Sector.Size)];
+        Universe.Require(run.IsSome || length == Sector.Size, "opaque sectors are read one by one");
         foreach (var buffer in buffers)
         {
             for (var at = 0; at < buffer.Length; at += Sector.Size, number++)
@@ -59,7 +62,7 @@ internal sealed class Device(int blockSize) : IBlockDevice
         }
 
         Scheduler.Note("the device has read");
-        return (int)run.Length;
+        return length;
     }
 
     public ValueTask<int> ReadAsync(

@@ -5,17 +5,19 @@ namespace SharedPageCache.Schedules.World;
 
 /// <summary>
 /// An engine's map of one file: a sector of the device, or none, for each sector of the file; with its history: what each
-/// sector may show from when to when.
+/// sector may show from when to when. An opaque map does not say where the sectors lie: they are read through the file.
 /// </summary>
 internal sealed class Extents : ICloneableExtentMap
 {
     private readonly Universe _universe;
     private readonly long[] _sectors;
     private readonly List<Truth>[] _truths;
+    private readonly bool _isOpaque;
     private long _sequence = 1;
 
-    public Extents(Universe universe, long[] sectors)
+    public Extents(Universe universe, long[] sectors, bool isOpaque = false)
     {
+        _isOpaque = isOpaque;
         _universe = universe;
         _sectors = sectors;
         _truths = new List<Truth>[sectors.Length];
@@ -27,12 +29,16 @@ internal sealed class Extents : ICloneableExtentMap
         universe.Add(this);
     }
 
-    /// <summary>A clone: equal, with an equal past.</summary>
+    /// <summary>
+    /// A clone: equal. Of the past it has what its sectors held where they lie now: nobody will tell the cache that the
+    /// clone's sectors are elsewhere, so it must never show them where the origin had them before.
+    /// </summary>
     private Extents(Extents origin)
     {
         _universe = origin._universe;
+        _isOpaque = origin._isOpaque;
         _sectors = [.. origin._sectors];
-        _truths = [.. origin._truths.Select(static truths => new List<Truth>(truths))];
+        _truths = [.. origin._truths.Select((truths, i) => truths.FindAll(truth => truth.Place == _sectors[i]))];
         _universe.Add(this);
     }
 
@@ -44,6 +50,9 @@ internal sealed class Extents : ICloneableExtentMap
             return _sequence;
         }
     }
+
+    /// <summary>Where a sector of the file lies now.</summary>
+    public long this[int sector] => _sectors[sector];
 
     public int Length => _sectors.Length;
 
@@ -118,7 +127,8 @@ internal sealed class Extents : ICloneableExtentMap
             var at = (long)i * Sector.Size;
             if (_sectors[i] >= 0 && at < offset + length && at + Sector.Size > offset)
             {
-                destination.Write([new Extent(at, Sector.Size, _sectors[i] * Sector.Size)]);
+                destination.Write(
+                    [_isOpaque ? new Extent(at, Sector.Size, 0, ExtentFlags.Opaque) : new Extent(at, Sector.Size, _sectors[i] * Sector.Size)]);
             }
         }
 

@@ -11,7 +11,8 @@ internal sealed class Universe
     private readonly List<Extents> _maps = [];
     private long _now;
 
-    public Universe(int frames = 4, int pageSize = Sector.Size, EvictionPolicy policy = EvictionPolicy.Clock, int firstGeneration = 1)
+    public Universe(int frames = 4, int pageSize = Sector.Size, EvictionPolicy policy = EvictionPolicy.Clock, int firstGeneration = 1,
+        int volumeNumbers = 2)
     {
         Cache = new PageCache(new PageCacheOptions
         {
@@ -21,6 +22,7 @@ internal sealed class Universe
             HugePages = false,
             Policy = policy,
             FirstGeneration = firstGeneration,
+            VolumeNumbers = volumeNumbers,
         });
         PageSize = pageSize;
         Device = new Device(Sector.Size);
@@ -41,6 +43,9 @@ internal sealed class Universe
 
     /// <summary>Opens a file whose sectors lie where the numbers say; -1 is a hole.</summary>
     public TestFile Open(params long[] sectors) => Open(new Extents(this, sectors));
+
+    /// <summary>Opens a file whose sectors can only be read through it.</summary>
+    public TestFile OpenOpaque(params long[] sectors) => Open(new Extents(this, sectors, isOpaque: true));
 
     public TestFile Open(Extents extents, ulong id = 0)
     {

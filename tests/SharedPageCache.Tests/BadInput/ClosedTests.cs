@@ -112,7 +112,7 @@ public class ClosedTests
     [Trait("Row", "A6")]
     public async Task A_load_of_a_detached_volume_never_reaches_the_volume_that_takes_its_place()
     {
-        using var cache = new TestCache(blockSize: 512);
+        using var cache = new TestCache(blockSize: 512, volumeNumbers: 1);
         var gate = ReadGate.After(cache.Device);
         var file = cache.OpenRun(0, Length);
         var composite = cache.OpenRun(512, 8192);

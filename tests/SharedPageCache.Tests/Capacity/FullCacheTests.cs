@@ -132,6 +132,166 @@ public class FullCacheTests
         Assert.True(cache.Figures.Evictions > 10_000);
     }
 
+    [Theory]
+    [Trait("Contract", "C9")]
+    [InlineData(512)]
+    [InlineData(4096)]
+    public void One_page_in_each_window_stays_under_the_capacity(int pageSize)
+    {
+        using var cache = new TestCache(capacity: 4 << 20, pageSize: pageSize, blockSize: 512, deviceLength: 512);
+        using var volume = cache.Cache.AttachVolume(new EndlessDevice(512));
+
+        // Every page needs another leaf: metadata grows faster than pages.
+        const long Length = 1L << 40;
+        using var file = volume.OpenFile(new EmptyHookExtents(Length), Length);
+        for (var i = 0L; i < 3000; i++)
+        {
+            var offset = i * pageSize * 512 * 3 % Length;
+            Assert.Equal(MemoryDevice.Word(offset), file.ReadWord(offset));
+            AssertWithinCapacity(cache);
+        }
+
+        // What was given up for leaves comes back when the file lets go of them.
+        file.InvalidateExtents(0, Length);
+        Collect();
+        file.ReadWord(0);
+        Assert.InRange(cache.Cache.Engine.Rooms.Pool.WithheldCount, 0, cache.Figures.FrameCount / 10);
+    }
+
+    [Theory]
+    [Trait("Contract", "C9")]
+    [InlineData(512, 1)]
+    [InlineData(4096, 1)]
+    [InlineData(4096, 3)]
+    public void Random_pages_of_a_huge_file_read_again_and_again_stay_under_the_capacity(int pageSize, int clones)
+    {
+        const int Seed = 20261;
+        const long Length = 1L << 40;
+        using var cache = new TestCache(capacity: 4 << 20, pageSize: pageSize, blockSize: 512, deviceLength: 512);
+        using var volume = cache.Cache.AttachVolume(new EndlessDevice(512));
+        var first = cache.Own(volume.OpenFile(new EmptyHookExtents(Length), Length));
+        MappedFile[] files = [first, .. Enumerable.Range(1, clones - 1).Select(_ => cache.Clone(first))];
+        var random = new Random(Seed);
+        var places = Enumerable.Range(0, 2000).Select(_ => random.NextInt64(Length / pageSize) * pageSize).ToArray();
+        for (var i = 0; i < 8000; i++)
+        {
+            // Some places are read often, and some windows hold several of them.
+            var place = places[random.Next(random.Next(4) == 0 ? places.Length : 50)] / (pageSize * 512L) * (pageSize * 512L)
+                + random.Next(3) * pageSize;
+            var file = files[random.Next(files.Length)];
+            Assert.Equal(MemoryDevice.Word(place), file.ReadWord(place));
+            AssertWithinCapacity(cache);
+            if (i % 1000 == 0)
+            {
+                cache.Cache.Verify();
+            }
+        }
+
+        // A page whose leaf was given up is still in its frame.
+        Assert.True(cache.Figures.MinorFaults > 0);
+        Assert.True(cache.Figures.Leaves > 0 && cache.Figures.UncollectedBytes >= 0);
+        using (volume.OpenFile(new EmptyHookExtents(Length), Length))
+        {
+            first.Clone().Dispose();
+        }
+    }
+
+    [Fact]
+    [Trait("Contract", "C9")]
+    public async Task Many_readers_of_sparse_windows_make_progress_under_the_capacity()
+    {
+        const long Length = 1L << 40;
+        using var cache = new TestCache(capacity: 1 << 20, pageSize: 512, blockSize: 512, deviceLength: 512);
+        using var volume = cache.Cache.AttachVolume(new EndlessDevice(512));
+        using var file = volume.OpenFile(new EmptyHookExtents(Length), Length);
+        using var clone = file.Clone();
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(seed => Task.Run(async () =>
+        {
+            var random = new Random(seed);
+            var buffer = new byte[8];
+            for (var i = 0; i < 1000; i++)
+            {
+                var place = random.NextInt64(1000) * (Length / 1000) / 512 * 512;
+                Assert.Equal(8, await (random.Next(2) == 0 ? file : clone).ReadAsync(place, buffer));
+                Assert.Equal(MemoryDevice.Word(place), BitConverter.ToUInt64(buffer));
+            }
+        }))).Within();
+        file.ReadWord(0);
+        AssertWithinCapacity(cache);
+    }
+
+    [Fact]
+    [Trait("Contract", "C9")]
+    public async Task Pruning_in_a_storm_of_clones_and_invalidations_keeps_books_and_bytes_right()
+    {
+        const long Length = 1L << 38;
+        using var cache = new TestCache(capacity: 1 << 20, pageSize: 512, blockSize: 512, deviceLength: 512);
+        using var volume = cache.Cache.AttachVolume(new EndlessDevice(512));
+        var rooms = cache.Cache.Engine.Rooms;
+        var first = cache.Own(volume.OpenFile(new EmptyHookExtents(Length), Length));
+        MappedFile[] files = [first, .. Enumerable.Range(0, 5).Select(_ => cache.Clone(first))];
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(seed => Task.Run(() =>
+        {
+            var random = new Random(seed);
+            for (var i = 0; i < 4000; i++)
+            {
+                var place = random.NextInt64(300) * (Length / 300) / 512 * 512;
+                var file = files[random.Next(files.Length)];
+                switch (random.Next(40))
+                {
+                    case 0:
+                        file.InvalidateExtents(place, 512);
+                        break;
+                    case 1:
+                        try
+                        {
+                            using var clone = file.Clone();
+                            Assert.Equal(MemoryDevice.Word(place), clone.ReadWord(place));
+                        }
+                        catch (CacheCapacityException)
+                        {
+                            // Copied paths count until they are collected.
+                        }
+
+                        break;
+                    case 2:
+                        rooms.Sweeper.Prune(20_000);
+                        break;
+                    default:
+                        Assert.Equal(MemoryDevice.Word(place), file.ReadWord(place));
+                        break;
+                }
+            }
+        }))).Within();
+        Collect();
+        first.ReadWord(Length - 512);
+        first.ReadWord(Length / 2);
+        AssertWithinCapacity(cache);
+        cache.Cache.Verify();
+
+        // Every leaf in service counts exactly the files that have used its pages through it.
+        var uses = new Dictionary<(Mappings.Leaf, int), int>();
+        foreach (var mapping in files.Select(file => file.Mapping))
+        {
+            mapping.Tree.ForEachLeaf((window, leaf) =>
+            {
+                for (var slot = 0; slot < leaf.Slots.Length; slot++)
+                {
+                    if (mapping.Touches!.IsSet((window * leaf.Slots.Length) + slot))
+                    {
+                        uses[(leaf, slot)] = uses.GetValueOrDefault((leaf, slot)) + 1;
+                    }
+                }
+            });
+        }
+
+        Assert.NotEmpty(uses);
+        var counted = rooms.Families.AllLeaves().Where(leaf => !leaf.IsDead)
+            .Sum(leaf => Enumerable.Range(0, leaf.Slots.Length).Sum(leaf.TouchesOf));
+        Assert.All(uses.Where(use => !use.Key.Item1.IsDead), use => Assert.Equal(use.Value, use.Key.Item1.TouchesOf(use.Key.Item2)));
+        Assert.Equal(uses.Where(use => !use.Key.Item1.IsDead).Sum(use => use.Value), counted);
+    }
+
     [Fact]
     [Trait("Contract", "C9")]
     [Trait("Row", "B12")]
@@ -214,6 +374,41 @@ public class FullCacheTests
         Assert.All(reads, read => Assert.False(read.IsCompleted));
         gate.Open();
         await Task.WhenAll(reads).Within();
+    }
+
+    [Theory]
+    [Trait("Contract", "C9")]
+    [InlineData(16)]
+    [InlineData(64)]
+    public async Task A_hung_device_leaves_frames_and_reserve_to_the_others(int frames)
+    {
+        using var cache = new TestCache(frames: frames);
+        var rooms = cache.Cache.Engine.Rooms;
+        var other = new MemoryDevice(1 << 20).Stamp(version: 2);
+        var volume = cache.Own(cache.Cache.AttachVolume(other));
+        var healthy = cache.Own(volume.OpenFile(new ListExtents(new Extent(0, 1 << 20, 0)), 1 << 20));
+        var hung = cache.OpenRun(0, 1 << 20);
+        var gate = ReadGate.Before(cache.Device);
+        var reads = Enumerable.Range(0, 200).Select(page => hung.ReadAsync(page * 4096, new byte[8]).AsTask()).ToArray();
+
+        // Pages of the other volume still get frames, and stay.
+        Assert.Equal(4096, await healthy.ReadAsync(0, new byte[4096]).AsTask().Within());
+        Assert.True(healthy.IsResident(0));
+        using (await healthy.PinAsync(8192).AsTask().Within())
+        {
+        }
+
+        // And where no frame is left, they go around.
+        var pinned = Enumerable.Range(0, frames).Where(frame => rooms.Frames[frame].State.Load().Phase != Frames.FramePhase.Loading).ToArray();
+        Array.ForEach(pinned, frame => rooms.Frames.Pin(frame));
+        var bytes = new byte[1 << 20];
+        Assert.Equal(bytes.Length, await healthy.ReadAsync(0, bytes).AsTask().Within());
+        Files.AssertSame(other.Bytes, bytes);
+        Assert.True(cache.Figures.ReadsAround > 0);
+        Assert.All(reads, read => Assert.False(read.IsCompleted));
+        Array.ForEach(pinned, frame => rooms.Frames.Unpin(frame));
+        gate.Open();
+        Assert.All(await Task.WhenAll(reads).Within(), count => Assert.Equal(8, count));
     }
 
     private static void AssertWithinCapacity(TestCache cache)

@@ -242,6 +242,100 @@ public class CloneTests
         Assert.Equal(2, cache.Figures.OpenFiles);
     }
 
+    /// <summary>Two threads of the engine change two windows; the first one's invalidation says nothing of the second's.</summary>
+    [Fact]
+    [Trait("Row", "B1")]
+    public void A_clone_between_two_changes_shows_what_its_engine_says()
+    {
+        const int Window = 512 * 4096;
+        using var cache = new TestCache();
+        var extents = new CloneableExtents(new Extent(0, 4096, 0), new Extent(Window, 4096, 8192));
+        var file = cache.Open(extents, 2 * Window);
+        file.ReadWord(0);
+        file.ReadWord(Window);
+        extents.Replace(new Extent(0, 4096, 4096), new Extent(Window, 4096, 8192));
+        extents.Replace(new Extent(0, 4096, 4096), new Extent(Window, 4096, 12288));
+        file.InvalidateExtents(0, 4096);
+        var clone = cache.Clone(file);
+        file.InvalidateExtents(Window, 4096);
+        foreach (var opened in new[] { file, clone, cache.Clone(file) })
+        {
+            Assert.Equal(MemoryDevice.Word(4096), opened.ReadWord(0));
+            Assert.Equal(MemoryDevice.Word(12288), opened.ReadWord(Window));
+        }
+    }
+
+    [Fact]
+    [Trait("Row", "B1")]
+    public void A_clone_is_warm_again_when_every_change_was_told()
+    {
+        using var cache = new TestCache();
+        var extents = new CloneableExtents(new Extent(0, 8192, 0));
+        var file = cache.Open(extents, 8192);
+        extents.Replace(new Extent(0, 8192, 8192));
+        extents.Replace(new Extent(0, 8192, 16384));
+        file.InvalidateExtents(0, 8192);
+        file.ReadAll();
+        Assert.False(cache.Clone(file).IsResident(0));
+        file.InvalidateExtents(0, 0);
+        Assert.True(file.IsResident(0));
+        Assert.True(cache.Clone(file).IsResident(0));
+
+        // More invalidations than changes stand for none to come.
+        file.InvalidateExtents(4096, 0);
+        extents.Replace(new Extent(0, 8192, 24576));
+        Assert.False(cache.Clone(file).IsResident(0));
+    }
+
+    [Fact]
+    [Trait("Row", "B1")]
+    public async Task A_file_that_closes_while_the_system_clones_it_has_no_clone()
+    {
+        using var cache = new TestCache();
+        var extents = new AsyncCloneExtents(new Extent(0, Length, 0));
+        var file = cache.Open(extents, Length);
+        file.ReadAll();
+        extents.DuringClone = file.Dispose;
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await file.CloneAsync());
+        Assert.Equal(0, cache.Figures.OpenFiles);
+    }
+
+    [Theory]
+    [Trait("Row", "B1")]
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    public async Task A_clone_by_a_system_call_needs_an_id_of_its_own(bool opensMeanwhile, bool changesMeanwhile)
+    {
+        using var cache = new TestCache();
+        var extents = new AsyncCloneExtents(new Extent(0, Length, 0));
+        var file = cache.Open(extents, Length);
+        var other = new FileOpenOptions { Id = FileId.FromNumber(6) };
+        var calls = 0;
+        void OpenOther() => cache.Open(new ListExtents(new Extent(0, Length, 0)), Length, other);
+        extents.DuringClone = () =>
+        {
+            calls++;
+            if (opensMeanwhile)
+            {
+                OpenOther();
+            }
+
+            if (changesMeanwhile)
+            {
+                extents.Replace(new Extent(0, Length, 4096));
+            }
+        };
+        if (!opensMeanwhile)
+        {
+            OpenOther();
+        }
+
+        Assert.Contains("#6", (await Assert.ThrowsAsync<ArgumentException>(async () => await file.CloneAsync(other))).Message);
+        Assert.Equal(opensMeanwhile ? 1 : 0, calls);
+        Assert.Equal(2, cache.Figures.OpenFiles);
+    }
+
     private sealed class ThrowingCloneExtents(params Extent[] extents) : ListExtents(extents), ICloneableExtentMap
     {
         public IExtentMap Clone() => throw new InvalidOperationException("no clone today");

@@ -127,6 +127,50 @@ public class PipeReaderTests
 
     [Fact]
     [Trait("Row", "J4")]
+    [Trait("Contract", "C9")]
+    public async Task Two_readers_that_hold_pages_and_want_more_do_not_wait_for_each_other()
+    {
+        // Leases may hold 6 frames: each reader has 4 pages in mind, consumes none and asks for more.
+        using var cache = new TestCache(frames: 16);
+        PipeReader[] readers = [Open(cache).OpenPipeReader(), cache.OpenRun(1 << 20, 40 * 4096).OpenPipeReader()];
+        var first = await readers[0].ReadAsync().Within();
+        readers[0].AdvanceTo(first.Buffer.GetPosition(10), first.Buffer.End);
+        var second = readers[1].ReadAsync().AsTask();
+        var more = readers[0].ReadAsync().AsTask();
+        var result = await second.Within();
+        Files.AssertSame(cache.Device.Copy(1 << 20, 4 * 4096), result.Buffer.ToArray());
+        readers[1].AdvanceTo(result.Buffer.End);
+        result = await more.Within();
+        Files.AssertSame(cache.Device.Copy(10, (6 * 4096) - 10), result.Buffer.ToArray());
+        readers[0].AdvanceTo(result.Buffer.GetPosition(5000), result.Buffer.GetPosition(6000));
+        result = await readers[0].ReadAsync().Within();
+        Files.AssertSame(cache.Device.Copy(5010, (6 * 4096) - 5010), result.Buffer.Slice(0, (6 * 4096) - 5010).ToArray());
+        readers[0].AdvanceTo(result.Buffer.End);
+        await readers[0].CompleteAsync();
+        await readers[1].CompleteAsync();
+    }
+
+    [Fact]
+    [Trait("Row", "J4")]
+    [Trait("Contract", "C9")]
+    public async Task A_reader_and_a_user_of_leases_that_want_more_do_not_wait_for_each_other()
+    {
+        using var cache = new TestCache(frames: 16);
+        var reader = Open(cache).OpenPipeReader();
+        var result = await reader.ReadAsync().Within();
+        reader.AdvanceTo(result.Buffer.Start, result.Buffer.End);
+        var other = cache.OpenRun(1 << 20, 40 * 4096);
+        using var one = await other.PinAsync(0);
+        using var two = await other.PinAsync(4096);
+        var three = other.PinAsync(8192).AsTask();
+        var more = reader.ReadAsync().AsTask();
+        (await three.Within()).Dispose();
+        Assert.Equal(6 * 4096, (await more.Within()).Buffer.Length);
+        await reader.CompleteAsync();
+    }
+
+    [Fact]
+    [Trait("Row", "J4")]
     public async Task Completing_during_a_read_gives_back_what_comes_late()
     {
         using var cache = new TestCache();

@@ -157,6 +157,18 @@ public class LoadFailureTests
 
     [Fact]
     [Trait("Contract", "C11")]
+    public void A_device_that_cannot_tell_its_length_fails_the_load_as_documented()
+    {
+        using var cache = new PageCache(new PageCacheOptions { ExactFrameCount = 16, HugePages = false });
+        using var volume = cache.AttachVolume(new LostDevice());
+        using var file = volume.OpenFile(new ListExtents(new Extent(8192, Length, 4096)), Length + 8192, new FileOpenOptions { Name = "lost" });
+        var error = Assert.Throws<PageLoadException>(() => file.ReadWord(12288));
+        Assert.Equal((file.Id, "lost", 8192, new BlockRun(4096, Length)), (error.File, error.FileName, error.Offset, error.Blocks));
+        Assert.IsType<ObjectDisposedException>(error.InnerException);
+    }
+
+    [Fact]
+    [Trait("Contract", "C11")]
     [Trait("Row", "G7")]
     public async Task Prefetch_leaves_an_error_to_whoever_reads_the_page()
     {
@@ -203,5 +215,17 @@ public class LoadFailureTests
         Assert.Equal(8, await waits.Within());
         await Assert.ThrowsAnyAsync<Exception>(() => lost.Within());
         Assert.NotSame(first, cache.Device.Requests[^1].Origin.File);
+    }
+
+    /// <summary>A device whose handle somebody has closed.</summary>
+    private sealed class LostDevice : IBlockDevice
+    {
+        public int BlockSize => 4096;
+
+        public long Length => throw new ObjectDisposedException("handle");
+
+        public ValueTask<int> ReadAsync(
+            BlockRun run, BlockOrigin origin, IReadOnlyList<Memory<byte>> buffers, CancellationToken cancellationToken) =>
+            throw new ObjectDisposedException("handle");
     }
 }

@@ -169,6 +169,48 @@ public class SingleFlightTests
 
     [Fact]
     [Trait("Row", "G2")]
+    [Trait("Contract", "C11")]
+    public async Task A_cancellation_that_races_with_the_end_of_a_read_around_is_no_failure_of_the_device()
+    {
+        using var cache = new TestCache(frames: 8);
+        var rooms = cache.Cache.Engine.Rooms;
+        var file = cache.OpenRun(0, 1 << 20);
+        file.ReadAt(0, 7 * 4096);
+        for (var frame = 0; frame < 8; frame++)
+        {
+            rooms.Frames.Pin(frame);
+        }
+
+        for (var round = 0; round < 500; round++)
+        {
+            var gate = ReadGate.After(cache.Device);
+            using var cancel = new CancellationTokenSource();
+            var read = file.ReadAsync(200 * 4096, new byte[8], cancel.Token).AsTask();
+            await gate.Arrived;
+            var ends = Task.Run(gate.Open);
+            cancel.Cancel();
+            await ends;
+            try
+            {
+                Assert.Equal(8, await read.Within());
+            }
+            catch (OperationCanceledException error)
+            {
+                Assert.Equal(cancel.Token, error.CancellationToken);
+            }
+        }
+
+        Assert.Equal(0, cache.Figures.LoadFailures);
+        cache.Device.AfterRead = null;
+        Assert.Equal(MemoryDevice.Word(409600), file.ReadWord(409600));
+        for (var frame = 0; frame < 8; frame++)
+        {
+            rooms.Frames.Unpin(frame);
+        }
+    }
+
+    [Fact]
+    [Trait("Row", "G2")]
     public async Task A_waiter_that_gives_up_in_the_engine_leaves_the_others_theirs()
     {
         using var cache = new TestCache();

@@ -215,4 +215,37 @@ public class VectoredReadTests
         Files.AssertSame(cache.Device.Copy(0, 5 * 4096), buffer.AsSpan(0, 5 * 4096));
         Canary.AssertUntouched(buffer.AsSpan(5 * 4096));
     }
+
+    [Fact]
+    [Trait("Row", "G6")]
+    [Trait("Contract", "C9")]
+    public async Task Prefetch_of_more_than_the_cache_holds_brings_the_beginning()
+    {
+        using var cache = new TestCache(frames: 64, deviceLength: 4096);
+        using var volume = cache.Cache.AttachVolume(new EndlessDevice());
+        using var file = volume.OpenFile(new ListExtents(new Extent(0, 1L << 43, 0)), 1L << 56);
+        await file.PrefetchAsync(8192, long.MaxValue).Within();
+        Assert.Equal(0, cache.Figures.Evictions);
+        Assert.InRange(cache.Figures.DevicePagesRead, 56, 64);
+        Assert.True(file.TryRead(8192, new byte[50 * 4096], out _));
+
+        // What is there already counts too: nothing is read that would push it out.
+        await file.PrefetchAsync(8192, long.MaxValue).Within();
+        Assert.Equal(0, cache.Figures.Evictions);
+    }
+
+    [Fact]
+    [Trait("Row", "G6")]
+    [Trait("Contract", "C9")]
+    public async Task Prefetch_passes_over_holes_and_gives_up_in_an_endless_one()
+    {
+        const long Data = 4100L * 4096;
+        using var cache = new TestCache(frames: 64);
+        var extents = new ListExtents(new Extent(4096, 4096, 0), new Extent(Data, 8192, 8192));
+        var file = cache.Open(extents, 1L << 56);
+        await file.PrefetchAsync(0, long.MaxValue).Within();
+        Assert.Equal(3, cache.Figures.DevicePagesRead);
+        Assert.True(file.TryRead(Data, new byte[8192], out _));
+        Assert.InRange(extents.Asked, Data / (512 * 4096), 64);
+    }
 }

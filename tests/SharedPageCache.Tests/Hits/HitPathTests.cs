@@ -23,18 +23,15 @@ public class HitPathTests
         var buffer = new byte[3 * 4096];
         file.ReadAll();
         clone.ReadAll();
-        for (var warm = 0; warm < 2; warm++)
+        AssertNoAllocation(() => file.TryRead(100, buffer, out _));
+        AssertNoAllocation(() => clone.TryRead(8, buffer.AsSpan(0, 8), out _));
+        AssertNoAllocation(() => clone.Read(5000, buffer));
+        AssertNoAllocation(() => Files.AtOnce(clone.ReadAsync(5000, buffer)));
+        AssertNoAllocation(() =>
         {
-            Assert.Equal(0, warm * Allocated(() => file.TryRead(100, buffer, out _)));
-            Assert.Equal(0, warm * Allocated(() => clone.TryRead(8, buffer.AsSpan(0, 8), out _)));
-            Assert.Equal(0, warm * Allocated(() => clone.Read(5000, buffer)));
-            Assert.Equal(0, warm * Allocated(() => Files.AtOnce(clone.ReadAsync(5000, buffer))));
-            Assert.Equal(0, warm * Allocated(() =>
-            {
-                Assert.True(file.TryPin(4096, out var lease));
-                lease.Dispose();
-            }));
-        }
+            Assert.True(file.TryPin(4096, out var lease));
+            lease.Dispose();
+        });
 
         Assert.Equal(8, await file.ReadAsync(0, buffer.AsMemory(0, 8)));
     }
@@ -49,29 +46,31 @@ public class HitPathTests
         var resident = cache.OpenRun(0, Pages * 4096);
         var buffer = new byte[8];
 
-        // The first round lets the reverse map's pool grow to its size; a later one finds it there. The runtime itself may
-        // allocate something once on the thread, so one round without a byte is what is asked for.
-        var least = long.MaxValue;
-        for (var round = 0; round < 5; round++)
-        {
-            resident.ReadAll();
-            var shifted = cache.OpenRun(4096, (Pages - 1) * 4096);
-            shifted.ReadWord(0);
-            var faults = cache.Figures.MinorFaults;
-            var before = GC.GetAllocatedBytesForCurrentThread();
-            for (var page = 1; page < Pages - 1; page++)
+        // The first round lets the reverse map's pool grow to its size; a later one finds it there.
+        MappedFile? shifted = null;
+        var faults = 0L;
+        var allocated = Allocations.Of(
+            before: () =>
             {
-                shifted.Read(page * 4096, buffer);
-            }
-
-            var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
-            Assert.Equal(Pages - 2, cache.Figures.MinorFaults - faults);
-            least = Math.Min(least, allocated);
-            shifted.Dispose();
-            cache.EvictAll();
-        }
-
-        Assert.Equal(0, least);
+                resident.ReadAll();
+                shifted = cache.OpenRun(4096, (Pages - 1) * 4096);
+                shifted.ReadWord(0);
+                faults = cache.Figures.MinorFaults;
+            },
+            code: () =>
+            {
+                for (var page = 1; page < Pages - 1; page++)
+                {
+                    shifted!.Read(page * 4096, buffer);
+                }
+            },
+            after: () =>
+            {
+                Assert.Equal(Pages - 2, cache.Figures.MinorFaults - faults);
+                shifted!.Dispose();
+                cache.EvictAll();
+            });
+        Assert.Equal(0, allocated);
     }
 
     [Theory]
@@ -84,19 +83,17 @@ public class HitPathTests
         using var cache = new TestCache(policy: policy);
         var file = cache.OpenRun(0, Length);
         var rooms = cache.Cache.Engine.Rooms;
-        for (var round = 0; round < 3; round++)
-        {
-            file.ReadAll();
-            var before = GC.GetAllocatedBytesForCurrentThread();
-            for (var i = 0; i < 16; i++)
+        var allocated = Allocations.Of(
+            before: () => file.ReadAll(),
+            code: () =>
             {
-                Assert.True(rooms.Reclaimer.TryEvict(out var frame));
-                rooms.Pool.Push(frame);
-            }
-
-            var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
-            Assert.True(round == 0 || allocated == 0, $"{allocated} bytes in 16 evictions");
-        }
+                for (var i = 0; i < 16; i++)
+                {
+                    Assert.True(rooms.Reclaimer.TryEvict(out var frame));
+                    rooms.Pool.Push(frame);
+                }
+            });
+        Assert.Equal(0, allocated);
     }
 
     [Fact]
@@ -201,14 +198,11 @@ public class HitPathTests
         Assert.False(file.TryPin(8192, out _));
     }
 
-    private static long Allocated(Action action)
+    private static void AssertNoAllocation(Action action) => Assert.Equal(0, Allocations.Of(() =>
     {
-        var before = GC.GetAllocatedBytesForCurrentThread();
         for (var i = 0; i < Rounds; i++)
         {
             action();
         }
-
-        return GC.GetAllocatedBytesForCurrentThread() - before;
-    }
+    }));
 }

@@ -52,6 +52,28 @@ public class VerifyTests
 
     [Fact]
     [Trait("Row", "I5")]
+    public void What_moves_the_books_of_touches_counts_as_activity()
+    {
+        // Verify compares the books with a recount only if nothing happened meanwhile: first uses on hits, and closes, are such.
+        using var cache = new TestCache();
+        var rooms = cache.Cache.Engine.Rooms;
+        var file = cache.OpenRun(0, Length);
+        file.ReadAll();
+        var clone = cache.Clone(file);
+        var (before, booked) = (rooms.Activity, rooms.Ledger.TouchedResidents);
+        clone.ReadWord(0);
+        Assert.Equal(booked + 1, rooms.Ledger.TouchedResidents);
+        Assert.NotEqual(before, rooms.Activity);
+        before = rooms.Activity;
+        clone.ReadWord(0);
+        Assert.Equal(before, rooms.Activity);
+        clone.Dispose();
+        Assert.Equal(booked, rooms.Ledger.TouchedResidents);
+        Assert.NotEqual(before, rooms.Activity);
+    }
+
+    [Fact]
+    [Trait("Row", "I5")]
     public async Task A_busy_cache_is_verified_without_false_alarm()
     {
         var device = new VersionedDevice(64);

@@ -152,13 +152,13 @@ public class LeaseLimitTests
 
     [Fact]
     [Trait("Contract", "C9")]
-    public async Task A_lease_waits_while_all_frames_are_being_loaded_and_then_gets_one()
+    public async Task A_lease_waits_while_its_volume_loads_all_that_it_may_and_then_gets_a_frame()
     {
         using var cache = new TestCache(frames: 5);
         var file = cache.OpenRun(0, Length);
         var gate = ReadGate.Before(cache.Device);
-        var loads = Enumerable.Range(0, 4).Select(page => file.ReadAsync(page * 4096, new byte[8]).AsTask()).ToArray();
-        Assert.Equal(4, gate.Waiting);
+        var loads = Enumerable.Range(0, 2).Select(page => file.ReadAsync(page * 4096, new byte[8]).AsTask()).ToArray();
+        Assert.Equal(2, gate.Waiting);
         var lease = file.PinAsync(40 * 4096).AsTask();
         Assert.False(lease.IsCompleted);
         gate.Open();

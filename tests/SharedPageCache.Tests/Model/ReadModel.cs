@@ -17,7 +17,6 @@ internal sealed class ReadModel : IDisposable
     private readonly int _blocks;
     private readonly List<(MappedFile File, CloneableExtents Extents)> _files = [];
     private readonly List<(PageMemoryLease Lease, byte[] Expected)> _leases = [];
-    private bool _knowsAllMoves = true;
 
     public ReadModel(int seed, int frames, int pageSize, int blockSize, EvictionPolicy policy, int readAhead, bool deviceFails)
     {
@@ -75,7 +74,7 @@ internal sealed class ReadModel : IDisposable
             case 9:
                 await Any().File.PrefetchAsync(_random.Next(_blocks * _block), _random.Next(_blocks * _block));
                 break;
-            case 10 when _knowsAllMoves:
+            case 10:
                 CheckReverse();
                 break;
             case 11:
@@ -213,9 +212,6 @@ internal sealed class ReadModel : IDisposable
                 file.InvalidateExtents(0, long.MaxValue);
             }
         }
-
-        // Who is not told still has leaves with the old places: pages are right by their age, the reverse query is not.
-        _knowsAllMoves = tellsFiles;
 
         _cache.Volume.Discard(source);
         _random.NextBytes(_cache.Device.Bytes.Slice((int)source.Offset, (int)source.Length));

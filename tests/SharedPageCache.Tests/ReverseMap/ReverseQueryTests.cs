@@ -220,6 +220,88 @@ public class ReverseQueryTests
         Assert.True(answers.MoveNext());
     }
 
+    /// <summary>The engine moves a page and tells the files by their sequence only, as it may: blocks moved.</summary>
+    [Theory]
+    [Trait("Row", "C1")]
+    [Trait("Row", "C3")]
+    [Trait("Row", "C5")]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_page_that_was_relocated_is_found_at_its_new_place_only(bool read)
+    {
+        using var cache = new TestCache();
+        var extents = new ListExtents(new Extent(0, 4 * 4096, 0));
+        var file = cache.Open(extents, 4 * 4096, new FileOpenOptions { Name = "file" });
+        var clone = cache.Clone(file, new FileOpenOptions { Name = "clone" });
+        var shifted = Named(cache, "shifted", new Extent(8192, 4096, 4096));
+        shifted.ReadAll();
+        file.ReadAll();
+        var (from, to) = (new BlockRun(4096, 4096), new BlockRun(1 << 20, 4096));
+        cache.Device.Copy(from.Offset, 4096).CopyTo(cache.Device.Bytes[(int)to.Offset..]);
+        cache.Volume.Relocate(from, to);
+        extents.Replace(new Extent(0, 4096, 0), new Extent(4096, 4096, to.Offset), new Extent(8192, 8192, 8192));
+        cache.Volume.Discard(from);
+        if (read)
+        {
+            clone.ReadAll();
+        }
+
+        // The page of the third file was relocated too: one frame shows it, whoever maps it.
+        Assert.Equal([("clone", 4096L), ("file", 4096), ("shifted", 8192)], Find(cache, to.Offset, 4096));
+        Assert.All(cache.Volume.FindReferences(to), place => Assert.Equal((to, true), (place.Blocks, place.IsResident)));
+        Assert.Empty(Find(cache, from.Offset, 4096));
+        var all = cache.Volume.FindReferences(new BlockRun(0, cache.Device.Length)).ToArray();
+        Assert.Equal(all.Length, all.Distinct().Count());
+        Assert.Equal(3, all.Count(place => place.Blocks == to));
+        Assert.Equal(9, all.Length);
+    }
+
+    [Fact]
+    [Trait("Row", "C1")]
+    [Trait("Row", "C3")]
+    public void A_place_whose_block_was_given_away_is_left_out_until_its_file_was_asked_again()
+    {
+        using var cache = new TestCache();
+        var extents = new ListExtents(new Extent(0, 4 * 4096, 0));
+        var file = cache.Open(extents, 4 * 4096, new FileOpenOptions { Name = "file" });
+        file.ReadWord(0);
+        Assert.Equal([("file", 4096L)], Find(cache, 4096, 4096));
+        extents.Replace(new Extent(0, 4096, 0), new Extent(4096, 4096, 1 << 20), new Extent(8192, 8192, 8192));
+        cache.Volume.Discard(new BlockRun(4096, 4096));
+        var heir = Named(cache, "heir", new Extent(0, 4096, 4096));
+        heir.ReadAll();
+        Assert.Equal([("heir", 0L)], Find(cache, 4096, 4096));
+        Assert.Equal([("file", 8192L)], Find(cache, 8192, 4096));
+        Assert.Empty(Find(cache, 1 << 20, 4096));
+        file.ReadWord(4096);
+        Assert.Equal([("file", 4096L)], Find(cache, 1 << 20, 4096));
+    }
+
+    [Fact]
+    [Trait("Row", "C1")]
+    [Trait("Row", "C3")]
+    public void A_page_that_was_relocated_twice_or_evicted_is_no_ghost()
+    {
+        using var cache = new TestCache();
+        var extents = new ListExtents(new Extent(0, 4096, 0));
+        var file = cache.Open(extents, 4096, new FileOpenOptions { Name = "file" });
+        file.ReadAll();
+        foreach (var (from, to) in new[] { (0L, 1L << 20), (1L << 20, 2L << 20) })
+        {
+            cache.Device.Copy(from, 4096).CopyTo(cache.Device.Bytes[(int)to..]);
+            cache.Volume.Relocate(new BlockRun(from, 4096), new BlockRun(to, 4096));
+            extents.Replace(new Extent(0, 4096, to));
+            cache.Volume.Discard(new BlockRun(from, 4096));
+        }
+
+        Assert.Empty(Find(cache, 0, 2 << 20));
+        Assert.Equal([("file", 0L)], Find(cache, 2 << 20, 4096));
+        cache.EvictAll();
+        Assert.Empty(Find(cache, 0, cache.Device.Length));
+        Assert.Equal(MemoryDevice.Word(0), file.ReadWord(0));
+        Assert.Equal([("file", 0L)], Find(cache, 2 << 20, 4096));
+    }
+
     private static MappedFile Named(TestCache cache, string name, params Extent[] extents) =>
         cache.Open(new ListExtents(extents), extents[^1].FileEnd, new FileOpenOptions { Name = name });
 

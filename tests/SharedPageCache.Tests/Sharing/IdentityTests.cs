@@ -147,4 +147,54 @@ public class IdentityTests
         two.Dispose();
         Assert.Equal(0, cache.Figures.OpenFiles);
     }
+
+    [Fact]
+    [Trait("Row", "A6")]
+    public void The_number_of_a_volume_is_given_out_again_only_after_all_others()
+    {
+        using var cache = new TestCache(volumeNumbers: 4);
+        var volumes = cache.Cache.Engine.Rooms.Volumes;
+        int Attach() => volumes.Find(NumberOf(cache.Own(cache.Cache.AttachVolume(cache.Device))))!.Number;
+        int NumberOf(CachedVolume volume) => volumes.All().Single(map => map.Id == volume.Id).Number;
+        var second = cache.Cache.AttachVolume(cache.Device);
+        Assert.Equal((0, 1), (NumberOf(cache.Volume), NumberOf(second)));
+        second.Dispose();
+        Assert.Equal([2, 3, 1], [Attach(), Attach(), Attach()]);
+        Assert.Contains("at most 4", Assert.Throws<CacheCapacityException>(() => cache.Cache.AttachVolume(cache.Device)).Message);
+        cache.Volume.Dispose();
+        Assert.Equal(0, Attach());
+    }
+
+    [Fact]
+    [Trait("Row", "A6")]
+    public void Only_the_first_of_many_who_detach_a_volume_clears_up_after_it()
+    {
+        using var cache = new TestCache(volumeNumbers: 1);
+        var volumes = cache.Cache.Engine.Rooms.Volumes;
+        for (var round = 0; round < 200; round++)
+        {
+            using var ended = round == 0 ? cache.Volume : cache.Cache.AttachVolume(cache.Device);
+            using var barrier = new Barrier(3);
+            var attached = 0;
+            void Detach()
+            {
+                barrier.SignalAndWait();
+                ended.Dispose();
+            }
+
+            void DetachAndAttach()
+            {
+                barrier.SignalAndWait();
+                ended.Dispose();
+                Bounded.Until(() => volumes.All().Length == 0, "the number is free");
+                using var next = cache.Cache.AttachVolume(cache.Device);
+                using var file = next.OpenFile(new ListExtents(new Extent(0, 4096, 0)), 4096);
+                file.ReadAll();
+                attached = file.IsResident(0) ? 1 : 0;
+            }
+
+            Parallel.Invoke(Detach, Detach, DetachAndAttach);
+            Assert.Equal(1, attached);
+        }
+    }
 }

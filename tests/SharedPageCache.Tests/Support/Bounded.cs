@@ -3,7 +3,7 @@ namespace SharedPageCache.Tests.Support;
 /// <summary>Waits that end a test instead of hanging it. Nothing is measured by them.</summary>
 public static class Bounded
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     public static Task Within(this Task task) => task.WaitAsync(Patience);
 
@@ -15,5 +15,5 @@ public static class Bounded
 
     /// <summary>Waits for something that another thread is about to do.</summary>
     public static void Until(Func<bool> condition, string what) =>
-        Assert.True(SpinWait.SpinUntil(condition, TimeSpan.FromSeconds(5)), $"it never came true that {what}");
+        Assert.True(SpinWait.SpinUntil(condition, Patience), $"it never came true that {what}");
 }

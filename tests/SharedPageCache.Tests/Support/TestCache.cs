@@ -17,10 +17,12 @@ public sealed class TestCache : IDisposable
         int readAhead = 0,
         long? capacity = null,
         VolumeId? id = null,
-        int? firstGeneration = null)
+        int? firstGeneration = null,
+        int? volumeNumbers = null)
     {
         var options = new PageCacheOptions { PageSize = pageSize, Policy = policy, MaxReadAheadPages = readAhead, HugePages = false };
         options.FirstGeneration = firstGeneration ?? options.FirstGeneration;
+        options.VolumeNumbers = volumeNumbers ?? options.VolumeNumbers;
         if (capacity is { } bytes)
         {
             options.CapacityBytes = bytes;

@@ -57,6 +57,7 @@ public sealed class PageEngine(long blocks, int pageSize, bool inPlace = false) 
         {
             var file = new PageFile(this, length);
             _files.Add(file);
+            file.Persist();
             return file;
         }
     }
@@ -75,6 +76,7 @@ public sealed class PageEngine(long blocks, int pageSize, bool inPlace = false) 
                 _references[block]++;
             }
 
+            file.Persist();
             return file;
         }
     }
@@ -158,6 +160,10 @@ public sealed class PageEngine(long blocks, int pageSize, bool inPlace = false) 
                     file.Bind((owner.FileOffset + done) / pageSize, (run.Offset + done) / pageSize);
                 }
 
+            }
+
+            foreach (var file in owners.ToArray().Select(static owner => (PageFile)owner.File).Distinct())
+            {
                 file.Advance();
             }
 
@@ -332,7 +338,6 @@ public sealed class PageEngine(long blocks, int pageSize, bool inPlace = false) 
                     Bind(page + shift, block);
                 }
 
-                Advance();
                 return 0;
             });
 

@@ -1,0 +1,263 @@
+namespace SharedPageCache.Tests.Writing;
+
+/// <summary>One random history of some files, with byte arrays as the oracle.</summary>
+public sealed class WriteModel : IDisposable
+{
+    private readonly List<Pair> _files = [];
+    private readonly Random _random;
+    private readonly WriteCache _cache;
+    private readonly int _seed;
+    private readonly int _pageSize;
+    private readonly int _frames;
+    private readonly int _mostPages;
+    private int _steps;
+
+    public WriteModel(int seed)
+    {
+        _seed = seed;
+        _random = new Random(seed);
+        _pageSize = 512 << _random.Next(4);
+        _frames = _random.Next(3) == 0 ? 3 + _random.Next(14) : 24 + _random.Next(100);
+        _mostPages = _random.Next(4) == 0 ? 1100 : 1 + _random.Next(32);
+        _cache = new WriteCache(
+            _frames, _pageSize, 4096L * _pageSize * 4, inPlace: _random.Next(3) == 0,
+            _random.Next(2) == 0 ? EvictionPolicy.Clock : EvictionPolicy.S3Fifo);
+        for (var i = 0; i < 2; i++)
+        {
+            var pages = 1 + _random.Next(Math.Min(_mostPages, 600));
+            var file = _cache.OpenMapped(pages);
+            _files.Add(new Pair(file, _cache.Device.Copy(((PageEngine.PageFile)file.Extents).Blocks[0] * _pageSize, (long)pages * _pageSize)));
+        }
+    }
+
+    public override string ToString() =>
+        $"seed {_seed}: pages of {_pageSize}, {_frames} frames, files of up to {_mostPages} pages";
+
+    public async Task RunAsync(int steps)
+    {
+        try
+        {
+            for (var i = 0; i < steps; i++)
+            {
+                await StepAsync();
+            }
+
+            await FinishAsync();
+        }
+        catch
+        {
+            // The first failure is the one to tell.
+            _cache.Abandon();
+            throw;
+        }
+    }
+
+    private async Task StepAsync()
+    {
+        _steps++;
+        var pair = _files[_random.Next(_files.Count)];
+        switch (_random.Next(100))
+        {
+            case < 30:
+                Write(pair);
+                break;
+            case < 60:
+                Read(pair);
+                break;
+            case < 70 when _files.Count < 8:
+                Clone(pair);
+                break;
+            case < 74:
+                await SetLengthAsync(pair);
+                break;
+            case < 80:
+                await PunchAsync(pair);
+                break;
+            case < 85:
+                await FlushAsync(pair);
+                break;
+            case < 87:
+                await FlushAllAsync();
+                break;
+            case < 90 when _files.Count > 2:
+                await CloseAsync(pair);
+                break;
+            case < 92 when _files.Count > 2:
+                pair.File.Delete();
+                _files.Remove(pair);
+                break;
+            case < 95:
+                Lease(pair);
+                break;
+            case < 96 when _files.Count < 8:
+                var length = _random.Next(_mostPages * _pageSize);
+                _files.Add(new Pair(_cache.OpenNew(length), new byte[length]));
+                break;
+            case < 97:
+                pair.File.InvalidateExtents(0, 0);
+                break;
+        }
+
+        if (_steps % 200 == 0)
+        {
+            _cache.Cache.Verify();
+        }
+    }
+
+    private async Task FinishAsync()
+    {
+        await FlushAllAsync();
+        foreach (var pair in _files)
+        {
+            Check(pair, 0, pair.Bytes.Length);
+        }
+
+        Assert.Equal(0, _cache.Figures.DirtyBytes);
+        foreach (var pair in _files)
+        {
+            pair.Dispose();
+        }
+
+        _files.Clear();
+    }
+
+    public void Dispose() => _cache.Dispose();
+
+    private void Write(Pair pair)
+    {
+        var offset = _random.Next(3) == 0
+            ? _random.Next(_mostPages) * _pageSize
+            : _random.Next(Math.Max(1, Math.Min(_mostPages * _pageSize, pair.Bytes.Length + 3 * _pageSize)));
+        var count = _random.Next(3) == 0 ? (1 + _random.Next(3)) * _pageSize : 1 + _random.Next(3 * _pageSize);
+        count = Math.Min(count, _mostPages * _pageSize - offset);
+        if (count <= 0)
+        {
+            return;
+        }
+
+        var bytes = new byte[count];
+        _random.NextBytes(bytes);
+        pair.File.Write(offset, bytes);
+        if (pair.Bytes.Length < offset + count)
+        {
+            pair.Resize(offset + count);
+        }
+
+        bytes.CopyTo(pair.Bytes, offset);
+        Check(pair, Math.Max(0, offset - 10), count + 20);
+    }
+
+    private void Read(Pair pair) =>
+        Check(pair, _random.Next(pair.Bytes.Length + 1), 1 + _random.Next(5 * _pageSize));
+
+    private void Clone(Pair pair) => _files.Add(new Pair(_cache.Own(pair.File.Clone()), [.. pair.Bytes]));
+
+    private async Task SetLengthAsync(Pair pair)
+    {
+        var length = _random.Next(_mostPages * _pageSize + 1);
+        await pair.File.SetLengthAsync(length);
+        pair.Resize(length);
+        Check(pair, Math.Max(0, length - 3 * _pageSize), 4 * _pageSize);
+    }
+
+    private async Task PunchAsync(Pair pair)
+    {
+        var offset = _random.Next(pair.Bytes.Length + 1);
+        var length = _random.Next(6 * _pageSize);
+        await pair.File.PunchHoleAsync(offset, length);
+        pair.Bytes.AsSpan(offset, Math.Min(length, pair.Bytes.Length - offset)).Clear();
+        Check(pair, Math.Max(0, offset - _pageSize), length + 2 * _pageSize);
+    }
+
+    private async Task FlushAsync(Pair pair)
+    {
+        if (_random.Next(2) == 0)
+        {
+            await pair.File.FlushAsync();
+            AssertDurable(pair);
+        }
+        else
+        {
+            await pair.File.FlushAsync(_random.Next(pair.Bytes.Length + 1), _random.Next(10 * _pageSize));
+        }
+    }
+
+    private async Task FlushAllAsync()
+    {
+        await _cache.Volume.FlushAsync();
+        foreach (var pair in _files)
+        {
+            AssertDurable(pair);
+        }
+    }
+
+    private async Task CloseAsync(Pair pair)
+    {
+        if (_random.Next(2) == 0)
+        {
+            await pair.File.DisposeAsync();
+            AssertDurable(pair);
+        }
+        else
+        {
+            pair.File.Dispose();
+            await _cache.Volume.FlushAsync();
+            AssertDurable(pair);
+        }
+
+        _files.Remove(pair);
+    }
+
+    /// <summary>A lease shows what the file held when it was taken, whatever happens meanwhile.</summary>
+    private void Lease(Pair pair)
+    {
+        if (pair.Bytes.Length == 0)
+        {
+            return;
+        }
+
+        var offset = _random.Next(pair.Bytes.Length);
+        if (pair.File.TryPin(offset, out var lease))
+        {
+            using (lease)
+            {
+                var expected = pair.Bytes.AsSpan(offset, lease.Span.Length).ToArray();
+                Assert.True(lease.Span.SequenceEqual(expected), $"{this}, step {_steps}: a lease at {offset}");
+                Write(pair);
+                Assert.True(lease.Span.SequenceEqual(expected), $"{this}, step {_steps}: a lease at {offset} that was written under");
+            }
+        }
+    }
+
+    private void Check(Pair pair, int offset, int count)
+    {
+        var bytes = new byte[count];
+        var read = pair.File.Read(offset, bytes);
+        var expected = pair.Bytes.AsSpan(Math.Min(offset, pair.Bytes.Length), Math.Max(0, Math.Min(count, pair.Bytes.Length - offset)));
+        Assert.True(expected.Length == read, $"{this}, step {_steps}: {read} bytes at {offset}, expected {expected.Length}");
+        var wrong = bytes.AsSpan(0, read).CommonPrefixLength(expected);
+        Assert.True(wrong == read, $"{this}, step {_steps}: wrong at {offset + wrong} (page {(offset + wrong) / _pageSize}) of {pair.Bytes.Length}");
+    }
+
+    private void AssertDurable(Pair pair)
+    {
+        var durable = _cache.DurableOf(pair.File);
+        Assert.True(durable.Length == pair.Bytes.Length, $"{this}, step {_steps}: {durable.Length} bytes are durable of {pair.Bytes.Length}");
+        var wrong = durable.AsSpan().CommonPrefixLength(pair.Bytes);
+        Assert.True(wrong == durable.Length, $"{this}, step {_steps}: not durable at {wrong} (page {wrong / _pageSize}) of {durable.Length}");
+    }
+
+    /// <summary>A file and what it should hold.</summary>
+    private sealed class Pair(MappedFile file, byte[] bytes) : IDisposable
+    {
+        private byte[] _bytes = bytes;
+
+        public MappedFile File { get; } = file;
+
+        public byte[] Bytes => _bytes;
+
+        public void Resize(int length) => Array.Resize(ref _bytes, length);
+
+        public void Dispose() => File.Dispose();
+    }
+}
