@@ -21,7 +21,7 @@ namespace SharedPageCache;
 /// </para>
 /// </remarks>
 [DebuggerDisplay("{Name,nq} ({Id}), {Length} bytes")]
-public sealed class MappedFile : IDisposable, IAsyncDisposable
+public sealed partial class MappedFile : IDisposable, IAsyncDisposable
 {
     private readonly FileMapping _mapping;
     private readonly CacheEngine _engine;
@@ -118,134 +118,6 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
         return cursor.CopyResident(destination.Span)
             ? new ValueTask<int>(cursor.Done)
             : _engine.Reads.ReadAsync(cursor, _mapping, destination, cancellationToken);
-    }
-
-    /// <summary>Whether the file can be written: its volume has a write-back port and its map the hooks for it.</summary>
-    public bool CanWrite => _mapping.IsWritable;
-
-    /// <summary>
-    /// The most bytes, from the start of a page on, that a clone sees whole or not at all; a longer write is a series of
-    /// such.
-    /// </summary>
-    public long MaxAtomicWrite => _engine.Writes.MostAtomicBytes;
-
-    /// <summary>Writes, blocking the thread if a page must be loaded or room must be made. A longer file results if need be.</summary>
-    /// <param name="offset">First byte, 0 or more.</param>
-    /// <param name="source">The bytes. A page that is written as a whole is not read first.</param>
-    /// <param name="lsn">The log record that describes the write: the pages are not written back before it is durable.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The offset is negative, or the end is beyond the longest file.</exception>
-    /// <exception cref="NotSupportedException">The file cannot be written.</exception>
-    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
-    /// <exception cref="PageLoadException">A page that is written in part could not be loaded; pages before it are written.</exception>
-    /// <exception cref="CacheWritebackException">There is no room, and all that is dirty has failed to be written back.</exception>
-    public void Write(long offset, ReadOnlySpan<byte> source, Lsn lsn = default)
-    {
-        ThrowIfNotWritable(offset, source.Length);
-        _engine.Writes.Write(_mapping, offset, source, lsn);
-    }
-
-    /// <summary>Writes without blocking the thread.</summary>
-    /// <param name="offset">First byte, 0 or more.</param>
-    /// <param name="source">The bytes; not to be changed before the task has completed.</param>
-    /// <param name="lsn">The log record that describes the write.</param>
-    /// <param name="cancellationToken">Cancels waits; what was written by then stays written.</param>
-    /// <inheritdoc cref="Write" path="/exception"/>
-    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public ValueTask WriteAsync(
-        long offset, ReadOnlyMemory<byte> source, Lsn lsn = default, CancellationToken cancellationToken = default)
-    {
-        ThrowIfNotWritable(offset, source.Length);
-        return cancellationToken.IsCancellationRequested
-            ? ValueTask.FromCanceled(cancellationToken)
-            : _engine.Writes.WriteAsync(_mapping, offset, source, lsn, cancellationToken);
-    }
-
-    /// <summary>
-    /// Makes everything durable that was written to a range of the file before the call: written to the device, the device
-    /// flushed, its placement persisted by the engine.
-    /// </summary>
-    /// <param name="offset">First byte, 0 or more.</param>
-    /// <param name="length">Length in bytes, 0 or more; clipped at the end of the file.</param>
-    /// <param name="cancellationToken">Cancels the wait; pages under way are written to the end.</param>
-    /// <exception cref="ArgumentOutOfRangeException">Offset or length is negative.</exception>
-    /// <exception cref="CacheWritebackException">
-    /// The range could not be made durable: it stays dirty, and a later flush tries again. Or a write-back in the background
-    /// has failed since the last flush, which is told once, even if the pages are durable by now.
-    /// </exception>
-    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
-    public ValueTask FlushAsync(long offset, long length, CancellationToken cancellationToken = default)
-    {
-        ThrowIfUnusable(offset);
-        ArgumentOutOfRangeException.ThrowIfNegative(length);
-        var shift = _engine.Rooms.PageShift;
-        var last = length > long.MaxValue - offset ? long.MaxValue : offset + length - 1;
-        return CacheEngine.FlushAsync(_mapping, offset >> shift, last >> shift, cancellationToken);
-    }
-
-    /// <summary>Makes everything durable that was written to the file before the call.</summary>
-    /// <param name="cancellationToken">Cancels the wait; pages under way are written to the end.</param>
-    /// <inheritdoc cref="FlushAsync(long, long, CancellationToken)" path="/exception"/>
-    public ValueTask FlushAsync(CancellationToken cancellationToken = default) => FlushAsync(0, long.MaxValue, cancellationToken);
-
-    /// <summary>Makes the file shorter or longer. What lies behind a shorter length is gone; a longer file reads zero there.</summary>
-    /// <param name="length">The new length in bytes.</param>
-    /// <param name="cancellationToken">Cancels waits; the length is then as before.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The length is negative or beyond the longest file.</exception>
-    /// <exception cref="NotSupportedException">The file cannot be written.</exception>
-    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
-    public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(length);
-        ThrowIfNotWritable(length, 0);
-        return _engine.Shapes.SetLengthAsync(_mapping, length, blocking: false, cancellationToken);
-    }
-
-    /// <summary>
-    /// Makes a range read zero. Whole pages become holes, whose blocks the engine may free; of pages that the range covers
-    /// in part the bytes are overwritten.
-    /// </summary>
-    /// <param name="offset">First byte, 0 or more.</param>
-    /// <param name="length">Length in bytes, 0 or more; clipped at the end of the file.</param>
-    /// <param name="cancellationToken">Cancels waits; what was punched by then stays so.</param>
-    /// <exception cref="ArgumentOutOfRangeException">Offset or length is negative.</exception>
-    /// <exception cref="NotSupportedException">The file cannot be written.</exception>
-    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
-    public async ValueTask PunchHoleAsync(long offset, long length, CancellationToken cancellationToken = default)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(length);
-        ThrowIfNotWritable(offset, 0);
-        var pageSize = _engine.Rooms.PageSize;
-        var fileLength = Length;
-        var end = length > fileLength - offset ? fileLength : offset + length;
-        if (end <= offset)
-        {
-            return;
-        }
-
-        var first = (offset + pageSize - 1) / pageSize;
-        var last = (end == fileLength ? end + pageSize - 1 : end) / pageSize - 1;
-        if (first <= last)
-        {
-            _engine.Shapes.Punch(_mapping, first, last);
-        }
-
-        var head = Math.Min(end, first * pageSize);
-        var tail = Math.Max(head, Math.Min(end, (last + 1) * pageSize));
-        await ZeroAsync(offset, head - offset, cancellationToken).ConfigureAwait(false);
-        await ZeroAsync(tail, end - tail, cancellationToken).ConfigureAwait(false);
-    }
-
-    /// <summary>
-    /// Deletes the file: the engine frees what no other file shows, and its dirty pages are never written. All handles of
-    /// the file are of no more use; this one is closed.
-    /// </summary>
-    /// <exception cref="NotSupportedException">The file cannot be written.</exception>
-    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
-    public void Delete()
-    {
-        ThrowIfNotWritable(0, 0);
-        _engine.Shapes.Delete(_mapping);
-        Dispose();
     }
 
     /// <summary>Leases the page at an offset if it is in memory and leases may hold one more frame.</summary>
@@ -496,30 +368,6 @@ public sealed class MappedFile : IDisposable, IAsyncDisposable
         finally
         {
             Dispose();
-        }
-    }
-
-    private async ValueTask ZeroAsync(long offset, long length, CancellationToken cancellationToken)
-    {
-        if (length > 0)
-        {
-            await _engine.Writes.WriteAsync(_mapping, offset, new byte[length], Lsn.None, cancellationToken).ConfigureAwait(false);
-        }
-    }
-
-    private void ThrowIfNotWritable(long offset, long length)
-    {
-        ThrowIfUnusable(offset);
-        if (offset > CachedVolume.LongestFile - length)
-        {
-            throw new ArgumentOutOfRangeException(
-                nameof(offset), offset, $"{length} bytes at {offset} reach beyond the longest file, which has {CachedVolume.LongestFile} bytes.");
-        }
-
-        if (!_mapping.IsWritable)
-        {
-            throw new NotSupportedException(
-                $"File {Name} cannot be written: its volume has {(_mapping.Volume.Placement is null ? "no" : "a")} write-back port, and {Extents.GetType().Name} {(Extents is IWritableExtentMap ? "is" : "is no")} {nameof(IWritableExtentMap)}.");
         }
     }
 

@@ -38,7 +38,7 @@ internal sealed class PageWrite : IDisposable
     private readonly long _offset;
     private readonly int _length;
     private readonly Lsn _lsn;
-    private readonly Prepared[] _pages;
+    private readonly PreparedPage[] _pages;
     private readonly long _firstPage;
     private int _marked;
     private long _unshareAsked;
@@ -53,33 +53,8 @@ internal sealed class PageWrite : IDisposable
         _length = length;
         _lsn = lsn;
         _firstPage = offset >> rooms.PageShift;
-        _pages = new Prepared[(int)((offset + Math.Max(1, length) - 1 >> rooms.PageShift) - _firstPage) + 1];
-        Array.Fill(_pages, new Prepared(-1));
-    }
-
-    /// <summary>What a write waits for before it can go on.</summary>
-    public enum Need
-    {
-        /// <summary>Nothing: the write is done.</summary>
-        Done,
-
-        /// <summary>Another writer has the page.</summary>
-        Mark,
-
-        /// <summary>The engine must be asked where the page is.</summary>
-        Leaf,
-
-        /// <summary>The page must be read: it is written in part.</summary>
-        Source,
-
-        /// <summary>A frame, or room for one more dirty page.</summary>
-        Room,
-
-        /// <summary>The engine must be told that pages will stop being shared.</summary>
-        Unshare,
-
-        /// <summary>The file has become shorter than the write.</summary>
-        Length,
+        _pages = new PreparedPage[(int)((offset + Math.Max(1, length) - 1 >> rooms.PageShift) - _firstPage) + 1];
+        Array.Fill(_pages, new PreparedPage(-1));
     }
 
     /// <summary>The page that the need is about.</summary>
@@ -93,14 +68,14 @@ internal sealed class PageWrite : IDisposable
 
     /// <summary>Goes as far as it can without a wait.</summary>
     /// <param name="bytes">What is written.</param>
-    public Need TryGoOn(ReadOnlySpan<byte> bytes)
+    public WriteNeed TryGoOn(ReadOnlySpan<byte> bytes)
     {
         for (; _marked < _pages.Length; _marked++)
         {
             Page = _firstPage + _marked;
             if (!_file.Writing.Marks.TryMark(Page))
             {
-                return Need.Mark;
+                return WriteNeed.Mark;
             }
         }
 
@@ -109,33 +84,33 @@ internal sealed class PageWrite : IDisposable
             _file.ThrowIfClosed();
             if (_offset + _length > _file.Tree.Length)
             {
-                return Need.Length;
+                return WriteNeed.Length;
             }
 
             for (var i = 0; i < _pages.Length; i++)
             {
-                if (_pages[i].Frame < 0 && !LooksOwned(i) && Prepare(i, bytes) is var need and not Need.Done)
+                if (_pages[i].Frame < 0 && !LooksOwned(i) && Prepare(i, bytes) is var need and not WriteNeed.Done)
                 {
                     return need;
                 }
             }
 
             var missing = Apply(bytes, out var applied);
-            if (applied != Need.Source)
+            if (applied != WriteNeed.Source)
             {
                 return applied;
             }
 
             // What this page was prepared from is no longer true, or it can no longer be written in place.
             GiveBack(missing);
-            if (Prepare(missing, bytes) is var again and not Need.Done)
+            if (Prepare(missing, bytes) is var again and not WriteNeed.Done)
             {
                 return again;
             }
         }
     }
 
-    /// <summary>The page of a <see cref="Need.Source"/> has come: it is copied at once, while it is held.</summary>
+    /// <summary>The page of a <see cref="WriteNeed.Source"/> has come: it is copied at once, while it is held.</summary>
     public void Supply(PageHold hold, long clock, ReadOnlySpan<byte> bytes)
     {
         var i = (int)(Page - _firstPage);
@@ -169,64 +144,45 @@ internal sealed class PageWrite : IDisposable
             && leaf[Window.SlotOf(page)] is { IsResident: true } reference && _rooms.Frames.StampOf(reference.Frame) == _file.Stamp;
     }
 
-    private Need Prepare(int i, ReadOnlySpan<byte> bytes)
+    private WriteNeed Prepare(int i, ReadOnlySpan<byte> bytes)
     {
         Page = _firstPage + i;
         if (!LeafFinder.TryFind(_file, Page, out var found))
         {
-            return Need.Leaf;
+            return WriteNeed.Leaf;
         }
 
-        if (_unshareAsked != _file.Stamp && IsShared(found.Leaf, Window.SlotOf(Page)))
+        if (_unshareAsked != _file.Stamp && _file.IsShared(found.Leaf, Window.SlotOf(Page)))
         {
-            return Need.Unshare;
+            return WriteNeed.Unshare;
         }
 
         if (!_file.Volume.Writer!.HasRoomFor(1))
         {
-            return Need.Room;
+            return WriteNeed.Room;
         }
 
         var clock = _file.Volume.Clock.Now;
         var hold = PageHold.Zero;
         if (!IsWhole(i) && !_faults.TryFaultMinor(_file, Page, out hold))
         {
-            return Need.Source;
+            return WriteNeed.Source;
         }
 
         try
         {
             if (!TryTakeFrame(i, out var frame))
             {
-                return Need.Room;
+                return WriteNeed.Room;
             }
 
             Fill(i, frame, hold, clock, bytes);
-            return Need.Done;
+            return WriteNeed.Done;
         }
         finally
         {
             _faults.Release(hold);
         }
-    }
-
-    private bool IsShared(Leaf leaf, int slot)
-    {
-        if (_file.Family.HasRelatives)
-        {
-            return true;
-        }
-
-        var start = slot << _rooms.PageShift;
-        foreach (var run in leaf.Runs)
-        {
-            if (run.End > start && run.Start < start + _rooms.PageSize && (run.Flags & ExtentFlags.Shared) != 0)
-            {
-                return true;
-            }
-        }
-
-        return false;
     }
 
     /// <summary>Whether nothing of the old page stays visible.</summary>
@@ -244,7 +200,7 @@ internal sealed class PageWrite : IDisposable
             return false;
         }
 
-        _pages[i] = new Prepared(frame);
+        _pages[i] = new PreparedPage(frame);
         return true;
     }
 
@@ -271,7 +227,7 @@ internal sealed class PageWrite : IDisposable
         }
 
         Overlay(i, target, bytes);
-        _pages[i] = new Prepared(frame, _file.Edition, isWhole ? long.MaxValue : clock);
+        _pages[i] = new PreparedPage(frame, _file.Edition, isWhole ? long.MaxValue : clock);
     }
 
     private void Overlay(int i, Span<byte> page, ReadOnlySpan<byte> bytes)
@@ -286,8 +242,8 @@ internal sealed class PageWrite : IDisposable
     }
 
     /// <summary>Changes everything, or nothing.</summary>
-    /// <returns>The page that must be prepared (again) if <paramref name="need"/> is <see cref="Need.Source"/>.</returns>
-    private int Apply(ReadOnlySpan<byte> bytes, out Need need)
+    /// <returns>The page that must be prepared (again) if <paramref name="need"/> is <see cref="WriteNeed.Source"/>.</returns>
+    private int Apply(ReadOnlySpan<byte> bytes, out WriteNeed need)
     {
         var leaves = new Leaf[_pages.Length];
         var alone = false;
@@ -310,18 +266,18 @@ internal sealed class PageWrite : IDisposable
         try
         {
             need = Check(leaves, alone);
-            var held = need == Need.Done ? HoldAll(leaves) : 0;
-            if (need == Need.Done && held == leaves.Length)
+            var held = need == WriteNeed.Done ? HoldAll(leaves) : 0;
+            if (need == WriteNeed.Done && held == leaves.Length)
             {
                 missing = TakeAll(leaves);
-                need = missing < 0 ? Need.Done : Need.Source;
+                need = missing < 0 ? WriteNeed.Done : WriteNeed.Source;
             }
-            else if (need == Need.Done)
+            else if (need == WriteNeed.Done)
             {
-                need = Need.Leaf;
+                need = WriteNeed.Leaf;
             }
 
-            if (need == Need.Done)
+            if (need == WriteNeed.Done)
             {
                 Change(leaves, bytes);
             }
@@ -348,7 +304,7 @@ internal sealed class PageWrite : IDisposable
             }
         }
 
-        if (need == Need.Done)
+        if (need == WriteNeed.Done)
         {
             NoteUse(leaves);
         }
@@ -385,12 +341,12 @@ internal sealed class PageWrite : IDisposable
         return false;
     }
 
-    private Need Check(Leaf[] leaves, bool alone)
+    private WriteNeed Check(Leaf[] leaves, bool alone)
     {
         _file.ThrowIfClosed();
         if (_offset + _length > _file.Tree.Length)
         {
-            return Need.Length;
+            return WriteNeed.Length;
         }
 
         for (var i = 0; i < _pages.Length; i++)
@@ -402,20 +358,20 @@ internal sealed class PageWrite : IDisposable
             }
 
             // The engine hears of each page that stops being shared before it does.
-            if (_file.Tree.FindLeaf(Window.Of(Page)) is { } shared && _unshareAsked != _file.Stamp && IsShared(shared, Window.SlotOf(Page)))
+            if (_file.Tree.FindLeaf(Window.Of(Page)) is { } shared && _unshareAsked != _file.Stamp && _file.IsShared(shared, Window.SlotOf(Page)))
             {
-                return Need.Unshare;
+                return WriteNeed.Unshare;
             }
 
             if (_file.Diverge(Window.Of(Page)) is not { } leaf)
             {
-                return Need.Leaf;
+                return WriteNeed.Leaf;
             }
 
             leaves[i] = leaf;
         }
 
-        return Need.Done;
+        return WriteNeed.Done;
     }
 
     /// <summary>Keeps the leaves alive until their pages are shown in them.</summary>
@@ -458,7 +414,7 @@ internal sealed class PageWrite : IDisposable
         return -1;
     }
 
-    private bool IsStillTrue(Prepared prepared, Leaf leaf, int slot) =>
+    private bool IsStillTrue(PreparedPage prepared, Leaf leaf, int slot) =>
         prepared.Edition == _file.Edition
         && (prepared.Clock == long.MaxValue || leaf.IsProvisional(slot)
             || leaf.ResolveByRuns(slot, _rooms.PageShift) is not { Kind: PageSourceKind.Block } source
@@ -511,7 +467,7 @@ internal sealed class PageWrite : IDisposable
     private void Show(int i, Leaf leaf, int slot, long stamp, Lsn lsn)
     {
         var frame = _pages[i].Frame;
-        _pages[i] = new Prepared(-1);
+        _pages[i] = new PreparedPage(-1);
         var generation = _rooms.Frames[frame].State.Load().Generation;
         _rooms.Frames.SetStamp(frame, stamp);
         _rooms.Frames[frame].State.PublishDirty();
@@ -527,11 +483,7 @@ internal sealed class PageWrite : IDisposable
     {
         for (var i = 0; i < _pages.Length; i++)
         {
-            var page = _firstPage + i;
-            if (_file.Touches is not { } touches || !touches.IsSet(page))
-            {
-                _rooms.Reader.TouchFirst(_file, page, leaves[i]);
-            }
+            _rooms.Reader.TouchFirst(_file, _firstPage + i, leaves[i]);
         }
 
         _file.Volume.Writer!.Noted();
@@ -542,13 +494,7 @@ internal sealed class PageWrite : IDisposable
         if (_pages[i].Frame >= 0)
         {
             _rooms.Pool.Push(_pages[i].Frame);
-            _pages[i] = new Prepared(-1);
+            _pages[i] = new PreparedPage(-1);
         }
     }
-
-    /// <summary>A frame with the new content of a page, and what that was made from.</summary>
-    /// <param name="Frame">The frame, or -1.</param>
-    /// <param name="Edition">The file's edition when it was filled.</param>
-    /// <param name="Clock">The volume's clock before the source was looked for; the largest number if there was none.</param>
-    private readonly record struct Prepared(int Frame, long Edition = 0, long Clock = long.MaxValue);
 }

@@ -63,10 +63,10 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
     public async ValueTask ZeroTailAsync(FileMapping file, long offset, bool blocking, CancellationToken cancellationToken)
     {
         using var write = new PageWrite(rooms, faults, provisional, file, offset, 0, Lsn.None) { ForcesCopy = true };
-        PageWrite.Need need;
-        while ((need = write.TryGoOn([])) != PageWrite.Need.Done)
+        WriteNeed need;
+        while ((need = write.TryGoOn([])) != WriteNeed.Done)
         {
-            if (need == PageWrite.Need.Source)
+            if (need == WriteNeed.Source)
             {
                 var clock = file.Volume.Clock.Now;
                 var hold = await HoldAsync(file, write.Page, blocking, cancellationToken).ConfigureAwait(false);
@@ -82,10 +82,10 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
     private void WritePiece(FileMapping file, long offset, ReadOnlySpan<byte> bytes, Lsn lsn)
     {
         using var write = new PageWrite(rooms, faults, provisional, file, offset, bytes.Length, lsn);
-        PageWrite.Need need;
-        while ((need = write.TryGoOn(bytes)) != PageWrite.Need.Done)
+        WriteNeed need;
+        while ((need = write.TryGoOn(bytes)) != WriteNeed.Done)
         {
-            if (need == PageWrite.Need.Source)
+            if (need == WriteNeed.Source)
             {
                 var clock = file.Volume.Clock.Now;
                 var hold = faults.Fault(new PageFaults.Request(file, write.Page, 1, Blocking: true));
@@ -102,10 +102,10 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
         FileMapping file, long offset, ReadOnlyMemory<byte> bytes, Lsn lsn, CancellationToken cancellationToken)
     {
         using var write = new PageWrite(rooms, faults, provisional, file, offset, bytes.Length, lsn);
-        PageWrite.Need need;
-        while ((need = write.TryGoOn(bytes.Span)) != PageWrite.Need.Done)
+        WriteNeed need;
+        while ((need = write.TryGoOn(bytes.Span)) != WriteNeed.Done)
         {
-            if (need == PageWrite.Need.Source)
+            if (need == WriteNeed.Source)
             {
                 var clock = file.Volume.Clock.Now;
                 var hold = await HoldAsync(file, write.Page, blocking: false, cancellationToken).ConfigureAwait(false);
@@ -122,26 +122,26 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
         faults.FaultAsync(new PageFaults.Request(file, page, 1, blocking), cancellationToken);
 
     private async ValueTask WaitAsync(
-        FileMapping file, PageWrite write, PageWrite.Need need, long end, bool blocking, CancellationToken cancellationToken)
+        FileMapping file, PageWrite write, WriteNeed need, long end, bool blocking, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         file.ThrowIfClosed();
         switch (need)
         {
-            case PageWrite.Need.Mark:
+            case WriteNeed.Mark:
                 await file.Writing.Marks.WaitAsync(cancellationToken).ConfigureAwait(false);
                 break;
-            case PageWrite.Need.Leaf:
+            case WriteNeed.Leaf:
                 await faults.FindLeafAsync(file, write.Page, blocking, cancellationToken).ConfigureAwait(false);
                 break;
-            case PageWrite.Need.Room:
+            case WriteNeed.Room:
                 write.WaitsSince ??= file.Volume.Writer!.Begin();
                 await file.Volume.Writer!.WaitAsync(write.WaitsSince.Value, cancellationToken).ConfigureAwait(false);
                 break;
-            case PageWrite.Need.Length when file.Tree.Length < end:
+            case WriteNeed.Length when file.Tree.Length < end:
                 await Grow(file, end, blocking, cancellationToken).ConfigureAwait(false);
                 break;
-            case PageWrite.Need.Unshare:
+            case WriteNeed.Unshare:
                 var stamp = file.Stamp;
                 await ((IWritableExtentMap)file.Extents)
                     .BeforeUnshareAsync(write.Page << rooms.PageShift, rooms.PageSize, cancellationToken).ConfigureAwait(false);

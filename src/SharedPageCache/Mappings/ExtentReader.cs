@@ -75,7 +75,8 @@ internal static class ExtentReader
             runs.Add(new WindowRun((int)(from - offset), (int)(to - from), physical, extent.Flags, extent.Generation));
         }
 
-        return WindowRuns.Encode(WindowRuns.Merged(runs), Math.Min(volume.BlockSize, volume.PageSize));
+        WindowRuns.Merge(runs);
+        return WindowRuns.Encode([.. runs], Math.Min(volume.BlockSize, volume.PageSize));
     }
 
     /// <param name="extent">The extent.</param>

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using SharedPageCache.Concurrency;
 
@@ -45,7 +44,7 @@ namespace SharedPageCache.Mappings;
 /// then on neither owns what both show. What is not owned is copied, by one thread alone in the gate.
 /// </para>
 /// </remarks>
-internal sealed class FileMapping
+internal sealed partial class FileMapping
 {
     /// <summary>This object and one handle, as booked for the memory limit.</summary>
     public const int FixedBytes = 256;
@@ -70,8 +69,9 @@ internal sealed class FileMapping
 
     /// <summary>Leaves with opaque runs that were made from this file's own answers, with the sequence of the answer.</summary>
     private ConditionalWeakTable<Leaf, object>? _opaqueLeaves;
+
+    /// <summary>Open handles; negative once the file was deleted.</summary>
     private int _handles = 1;
-    private int _deleted;
 
     public FileMapping(
         VolumeMap volume, IExtentMap extents, FileId id, string? name, SecurityDomain domain, PageTree tree, CloneFamily family,
@@ -149,12 +149,10 @@ internal sealed class FileMapping
         }
     }
 
-    public bool IsClosed => Atomic.LoadAcquire(ref _handles) == 0 || IsDeleted;
+    public bool IsClosed => Atomic.LoadAcquire(ref _handles) <= 0;
 
-    /// <summary>Whether the file was deleted: it is of no more use, whoever has it open.</summary>
-    public bool IsDeleted => Atomic.LoadAcquire(ref _deleted) != 0;
-
-    public void MarkDeleted() => Atomic.Exchange(ref _deleted, 1);
+    /// <summary>The file was deleted: it is of no more use, whoever has it open. Once, inside the gate, alone.</summary>
+    public void MarkDeleted() => Atomic.Add(ref _handles, int.MinValue);
 
     /// <exception cref="ObjectDisposedException">The last handle was closed, or the volume was detached.</exception>
     public void ThrowIfClosed()
@@ -212,7 +210,8 @@ internal sealed class FileMapping
 
     public void AddHandle() => Atomic.Increment(ref _handles);
 
-    public bool RemoveHandle() => Atomic.Decrement(ref _handles) == 0;
+    /// <summary>True for the last handle, also of a deleted file.</summary>
+    public bool RemoveHandle() => (Atomic.Decrement(ref _handles) & int.MaxValue) == 0;
 
     /// <summary>Whether the file shows this very leaf at a window now.</summary>
     public bool Reaches(long window, Leaf leaf) => Tree.FindLeaf(window) == leaf;
@@ -373,123 +372,6 @@ internal sealed class FileMapping
         }
     }
 
-    /// <summary>
-    /// Whether a leaf of this file, and all nodes on the way to it, are this file's alone. Inside the gate: who is inside
-    /// together with others finds the same until it leaves.
-    /// </summary>
-    public bool Owns(long window, Leaf leaf) =>
-        leaf.Stamp == Stamp && Tree is var tree && tree.FindLeaf(window) == leaf && tree.IsOwnedTo(window, Stamp);
-
-    /// <summary>
-    /// Makes the leaf of a window this file's own, by copying what it does not own of the path. Inside the gate, alone,
-    /// and under the binding lock.
-    /// </summary>
-    /// <returns>The leaf; null if the window has none (any more): ask the engine.</returns>
-    public Leaf? Diverge(long window)
-    {
-        var tree = Tree;
-        var leaf = tree.FindLeaf(window);
-        if (leaf is null || leaf.IsDead || Owns(window, leaf))
-        {
-            return leaf is { IsDead: true } ? null : leaf;
-        }
-
-        DropTouches(tree, window, window);
-        leaf.Lock.Enter();
-        var copy = leaf.IsDead ? null
-            : leaf.Stamp == Stamp ? leaf
-            : leaf.CopyFor(Stamp, leaf.Slots.Length, newer: null, leaf.Age, Volume.PageShift, Volume.Ledger);
-        leaf.Lock.Exit();
-        if (copy is not null)
-        {
-            copy.Family.Adopt(Family, window);
-            Put(window, copy);
-        }
-
-        return copy;
-    }
-
-    /// <summary>
-    /// Runs an engine's hook that changes this file's truth, and counts the change. Inside the gate, alone, and under the
-    /// binding lock; the caller changes the tree in the same hold. If the hook throws nothing has changed.
-    /// </summary>
-    public void RunHook(Action<IWritableExtentMap> hook)
-    {
-        var before = SequenceOrUnknown();
-        hook((IWritableExtentMap)Extents);
-        Volume.OwePersist();
-        Atomic.Add(ref _invalidations, 1);
-        NoteOwnChange(before);
-    }
-
-    /// <summary>
-    /// The file's truth has changed through the cache, and its tree with it: what was in line with it before is so still.
-    /// Under the binding lock.
-    /// </summary>
-    /// <param name="before">The sequence before the change.</param>
-    public void NoteOwnChange(long before)
-    {
-        var after = SequenceOrUnknown();
-        if (before == UnknownSequence || after == UnknownSequence)
-        {
-            return;
-        }
-
-        Atomic.CompareExchange(ref _sharedSequence, after, before);
-        if (after != before)
-        {
-            // One step, as the port demands: what the engine changes by itself at the same time is as untold as it was.
-            Atomic.Add(ref _toldSequence, 1);
-        }
-    }
-
-    public long SequenceOrUnknown()
-    {
-        try
-        {
-            return Extents.Sequence;
-        }
-        catch (Exception)
-        {
-            return UnknownSequence;
-        }
-    }
-
-    /// <summary>Pages are holes from now on. Inside the gate, alone, and under the binding lock.</summary>
-    /// <param name="firstPage">The first page.</param>
-    /// <param name="lastPage">The last page.</param>
-    /// <param name="lost">Receives the provisional references that the file no longer shows.</param>
-    public void Punch(long firstPage, long lastPage, List<PageReference> lost)
-    {
-        Volume.Cuts.Add(this, firstPage, lastPage);
-        DropTouches(Tree, Window.Of(firstPage), Window.Of(lastPage));
-        Store(TreeSurgery.Punch(this, firstPage, lastPage, lost));
-    }
-
-    /// <summary>
-    /// The file has another length from now on. What lies behind a shorter one is cut off; a longer one reads zero there.
-    /// Inside the gate, alone, and under the binding lock.
-    /// </summary>
-    /// <param name="length">The new length in bytes.</param>
-    /// <param name="lost">Receives the provisional references that the file no longer shows.</param>
-    public void Reshape(long length, List<PageReference> lost)
-    {
-        var old = Tree;
-        var fresh = TreeSurgery.Reshape(this, length, lost, out var firstWindow, out var firstCut);
-        Volume.Cuts.Add(this, firstCut, long.MaxValue);
-        DropTouches(old, firstWindow, long.MaxValue);
-        if (Touches is { } touches && fresh.Length - 1 >> Volume.PageShift >= touches.Pages)
-        {
-            // Made anew, and larger, at the next use. Before the new length can be seen: no reader asks for a bit behind the end.
-            DropTouches(old, 0, long.MaxValue);
-            touches.Close();
-            Atomic.StoreRelease(ref _touches, null);
-        }
-
-        Store(fresh);
-        Volume.Ledger.AddLogicalBytes(length - old.Length);
-    }
-
     private void Put(long window, Leaf? leaf) => Store(Tree.With(window, window, leaf, Volume.Ledger, Stamp));
 
     private void Store(PageTree tree) => Atomic.StoreRelease(ref _tree, tree);
@@ -503,215 +385,6 @@ internal sealed class FileMapping
         Volume.Binding.Enter();
         Store(TreeSurgery.Forget(this, firstWindow, lastWindow));
         Volume.Binding.Exit();
-    }
-
-    /// <summary>
-    /// Clones the file: the engine's metadata by its hook and the tree by sharing it, as one step of the gate.
-    /// </summary>
-    public FileMapping Clone(FileId id, string? name, SecurityDomain domain)
-    {
-        _gate.EnterAlone();
-        Volume.Binding.Enter();
-        try
-        {
-            ThrowIfClosed();
-            Volume.ThrowIfOpen(id);
-            var sequence = SequenceOrUnknown();
-            var extents = Extents is ICloneableExtentMap cloneable
-                ? cloneable.Clone() ?? throw new InvalidOperationException($"{Extents.GetType().Name}.Clone returned null.")
-                : Extents;
-            return AddClone(extents, sequence, id, name, domain);
-        }
-        finally
-        {
-            Volume.Binding.Exit();
-            _gate.ExitAlone();
-        }
-    }
-
-    /// <summary>
-    /// The clone of an engine that cloned by itself. It shares the tree if the file's truth has not changed since the cookie,
-    /// which was taken before the engine cloned.
-    /// </summary>
-    public FileMapping AddClone(IExtentMap extents, Cookie cookie, FileId id, string? name, SecurityDomain domain)
-    {
-        _gate.EnterAlone();
-        Volume.Binding.Enter();
-        try
-        {
-            ThrowIfClosed();
-            return AddClone(extents, Holds(cookie) ? cookie.Sequence : UnknownSequence, id, name, domain);
-        }
-        finally
-        {
-            Volume.Binding.Exit();
-            _gate.ExitAlone();
-        }
-    }
-
-    /// <summary>
-    /// The clone of this file at a sequence. It takes over the tree if no change was under way: none came while the engine
-    /// cloned, and every one before was followed by its invalidation.
-    /// </summary>
-    private FileMapping AddClone(IExtentMap extents, long sequence, FileId id, string? name, SecurityDomain domain)
-    {
-        var isAlone = !Family.HasRelatives;
-        Family.Expect();
-        try
-        {
-            var isSettled = sequence != UnknownSequence && sequence == SequenceOrUnknown() && sequence == _toldSequence;
-            if (isSettled && isAlone)
-            {
-                // Until now nobody else shared a node.
-                Atomic.StoreRelease(ref _sharedSequence, sequence);
-            }
-
-            var clone = isSettled
-                ? Volume.AddClone(this, extents, Tree, isInLine: sequence == _sharedSequence, id, name, domain)
-                : Volume.AddClone(this, extents, TreeSurgery.OnlyDirty(this), isInLine: true, id, name, domain);
-            Volume.OwePersist();
-
-            // From here on neither file owns what both show: the clone was born with a stamp that no node carries.
-            Atomic.StoreRelease(ref _stamp, NewStamp());
-            if (WritingIfAny is { } writing)
-            {
-                clone.Writing.InheritFrom(writing);
-            }
-
-            return clone;
-        }
-        finally
-        {
-            Family.ExpectNoMore();
-        }
-    }
-
-    public TouchMap MakeTouches()
-    {
-        var pages = (Tree.Length - 1 >> Volume.PageShift) + 1;
-        var fresh = new TouchMap(Math.Max(1, pages), Volume.Ledger);
-        var known = Atomic.CompareExchange(ref _touches, fresh, null);
-        if (known is null)
-        {
-            fresh.Open();
-        }
-
-        return known ?? fresh;
-    }
-
-    /// <summary>
-    /// Notes that this file has used a page of a leaf. Bit and count change inside the gate, which who leaves a leaf holds
-    /// alone: so the count goes with the leaf, and a closed file has none.
-    /// </summary>
-    public void Touch(long page, Leaf leaf)
-    {
-        if (Touches is { } known && known.IsSet(page))
-        {
-            return;
-        }
-
-        _gate.EnterShared();
-        try
-        {
-            if (!IsClosed && Reaches(Window.Of(page), leaf) && (Touches ?? MakeTouches()) is var touches && touches.TrySet(page))
-            {
-                leaf.Lock.Enter();
-                var isCounted = leaf.TryAddTouch(Window.SlotOf(page), Volume.Ledger);
-                leaf.Lock.Exit();
-                if (!isCounted)
-                {
-                    touches.Clear(page);
-                }
-            }
-        }
-        finally
-        {
-            _gate.ExitShared();
-        }
-    }
-
-    /// <summary>
-    /// A leaf was buried, and its counts with it: what this file has used of it is forgotten, to be counted anew in the
-    /// leaf that follows.
-    /// </summary>
-    /// <remarks>
-    /// A bit that is counted was set before the leaf died, so who has buried the leaf sees it. A bit that is set later is
-    /// taken back by who set it, inside the gate. Never waits for long: it is called from the midst of a fault, perhaps by an engine
-    /// that holds a lock which a clone's hook waits for inside this gate.
-    /// </remarks>
-    /// <returns>False if the gate does not come free.</returns>
-    public bool TryForgetTouches(long window, Leaf buried)
-    {
-        if (Touches is not { } touches || !touches.HasAny(window))
-        {
-            return true;
-        }
-
-        Backoff backoff = default;
-        for (var attempt = 0; !_gate.TryEnterAlone(); attempt++)
-        {
-            if (attempt == FewAttempts)
-            {
-                return false;
-            }
-
-            backoff.Once();
-        }
-
-        try
-        {
-            if (Reaches(window, buried))
-            {
-                touches.Drain(window, window, visit: null);
-            }
-        }
-        finally
-        {
-            _gate.ExitAlone();
-        }
-
-        return true;
-    }
-
-    /// <summary>The last handle is gone: what the file had used is taken off the books.</summary>
-    public void Retire()
-    {
-        Debug.Assert(IsClosed, "only a closed file retires");
-        _gate.EnterAlone();
-        try
-        {
-            var touches = Touches;
-            if (touches is not null)
-            {
-                DropTouches(Tree, 0, long.MaxValue);
-                touches.Close();
-            }
-        }
-        finally
-        {
-            _gate.ExitAlone();
-        }
-    }
-
-    private void DropTouches(PageTree tree, long firstWindow, long lastWindow)
-    {
-        Leaf? leaf = null;
-        var window = -1L;
-        Touches?.Drain(firstWindow, lastWindow, page =>
-        {
-            if (Window.Of(page) != window)
-            {
-                window = Window.Of(page);
-                leaf = tree.FindLeaf(window);
-            }
-
-            if (leaf is not null)
-            {
-                leaf.Lock.Enter();
-                leaf.RemoveTouch(Window.SlotOf(page), Volume.Ledger);
-                leaf.Lock.Exit();
-            }
-        });
     }
 
     public override string ToString() => $"{Name ?? "file"} ({Id}) of {Volume.Name}, {Tree.Length} bytes";

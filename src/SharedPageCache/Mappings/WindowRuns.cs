@@ -109,11 +109,12 @@ internal sealed class WindowRuns
             runs.Add(replacement!.Value);
         }
 
-        return Encode(Merged(runs), 1 << _unitShift);
+        Merge(runs);
+        return Encode([.. runs], 1 << _unitShift);
     }
 
     /// <summary>Neighbours that continue each other become one run, so that equal truths have equal codes.</summary>
-    public static ReadOnlySpan<WindowRun> Merged(List<WindowRun> runs)
+    public static void Merge(List<WindowRun> runs)
     {
         var count = 0;
         for (var i = 0; i < runs.Count; i++)
@@ -128,7 +129,7 @@ internal sealed class WindowRuns
             }
         }
 
-        return System.Runtime.InteropServices.CollectionsMarshal.AsSpan(runs)[..count];
+        runs.RemoveRange(count, runs.Count - count);
     }
 
     public bool Equals(WindowRuns other) =>

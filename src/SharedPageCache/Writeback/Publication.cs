@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using SharedPageCache.Frames;
 using SharedPageCache.Mappings;
 
@@ -158,9 +157,8 @@ internal sealed class Publication(VolumeMap volume, WritebackServices services)
         {
             foreach (var owner in _owners[images[i]])
             {
-                ref var span = ref CollectionsMarshal.GetValueRefOrAddDefault(
-                    spans, (owner.Leaf, Window.SlotOf(owner.Page) - i), out var isKnown);
-                span = isKnown ? (span.First, i) : (i, i);
+                var key = (owner.Leaf, Window.SlotOf(owner.Page) - i);
+                spans[key] = spans.TryGetValue(key, out var span) ? (span.First, i) : (i, i);
             }
         }
 

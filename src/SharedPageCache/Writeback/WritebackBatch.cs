@@ -308,7 +308,8 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
             }
             else
             {
-                runs.Add([image]);
+                var next = new List<DirtyImage> { image };
+                runs.Add(next);
             }
         }
 

@@ -123,7 +123,7 @@ public sealed class PageEngine(long blocks, int pageSize, bool inPlace = false) 
                 for (var done = 0L; done < run.Length; done += pageSize)
                 {
                     var old = run.Replaces.IsSome ? (run.Replaces.Offset + done) / pageSize : -1;
-                    if (inPlace && old >= 0 && _references[old] == run.Owners.Length)
+                    if (inPlace && old >= 0 && IsOnlyOf(old, run.Owners.Span, done))
                     {
                         placed.Write([new PlacedRun(new BlockRun(old * pageSize, pageSize))]);
                         continue;
@@ -243,6 +243,20 @@ public sealed class PageEngine(long blocks, int pageSize, bool inPlace = false) 
         {
             _freedSincePersist.Add(block);
         }
+    }
+
+    /// <summary>Whether nobody but the owners shows a block, and each of them does.</summary>
+    private bool IsOnlyOf(long block, ReadOnlySpan<RunOwner> owners, long done)
+    {
+        foreach (var owner in owners)
+        {
+            if (!((PageFile)owner.File).Blocks.TryGetValue((owner.FileOffset + done) / pageSize, out var known) || known != block)
+            {
+                return false;
+            }
+        }
+
+        return _references[block] == owners.Length;
     }
 
     private long Take()

@@ -1,0 +1,26 @@
+namespace SharedPageCache.Faults;
+
+/// <summary>What a write waits for before it can go on.</summary>
+internal enum WriteNeed
+{
+    /// <summary>Nothing: the write is done.</summary>
+    Done,
+
+    /// <summary>Another writer has the page.</summary>
+    Mark,
+
+    /// <summary>The engine must be asked where the page is.</summary>
+    Leaf,
+
+    /// <summary>The page must be read: it is written in part.</summary>
+    Source,
+
+    /// <summary>A frame, or room for one more dirty page.</summary>
+    Room,
+
+    /// <summary>The engine must be told that pages will stop being shared.</summary>
+    Unshare,
+
+    /// <summary>The file has become shorter than the write.</summary>
+    Length,
+}

@@ -1,0 +1,88 @@
+using SharedPageCache.Concurrency;
+
+namespace SharedPageCache.Mappings;
+
+/// <summary>Clones: the engine's metadata by its hook, the tree by sharing it, in one step of gate and binding lock.</summary>
+internal sealed partial class FileMapping
+{
+    /// <summary>
+    /// Clones the file: the engine's metadata by its hook and the tree by sharing it, as one step of the gate.
+    /// </summary>
+    public FileMapping Clone(FileId id, string? name, SecurityDomain domain)
+    {
+        _gate.EnterAlone();
+        Volume.Binding.Enter();
+        try
+        {
+            ThrowIfClosed();
+            Volume.ThrowIfOpen(id);
+            var sequence = SequenceOrUnknown();
+            var extents = Extents is ICloneableExtentMap cloneable
+                ? cloneable.Clone() ?? throw new InvalidOperationException($"{Extents.GetType().Name}.Clone returned null.")
+                : Extents;
+            return AddClone(extents, sequence, id, name, domain);
+        }
+        finally
+        {
+            Volume.Binding.Exit();
+            _gate.ExitAlone();
+        }
+    }
+
+    /// <summary>
+    /// The clone of an engine that cloned by itself. It shares the tree if the file's truth has not changed since the cookie,
+    /// which was taken before the engine cloned.
+    /// </summary>
+    public FileMapping AddClone(IExtentMap extents, Cookie cookie, FileId id, string? name, SecurityDomain domain)
+    {
+        _gate.EnterAlone();
+        Volume.Binding.Enter();
+        try
+        {
+            ThrowIfClosed();
+            return AddClone(extents, Holds(cookie) ? cookie.Sequence : UnknownSequence, id, name, domain);
+        }
+        finally
+        {
+            Volume.Binding.Exit();
+            _gate.ExitAlone();
+        }
+    }
+
+    /// <summary>
+    /// The clone of this file at a sequence. It takes over the tree if no change was under way: none came while the engine
+    /// cloned, and every one before was followed by its invalidation.
+    /// </summary>
+    private FileMapping AddClone(IExtentMap extents, long sequence, FileId id, string? name, SecurityDomain domain)
+    {
+        var isAlone = !Family.HasRelatives;
+        Family.Expect();
+        try
+        {
+            var isSettled = sequence != UnknownSequence && sequence == SequenceOrUnknown() && sequence == _toldSequence;
+            if (isSettled && isAlone)
+            {
+                // Until now nobody else shared a node.
+                Atomic.StoreRelease(ref _sharedSequence, sequence);
+            }
+
+            var clone = isSettled
+                ? Volume.AddClone(this, extents, Tree, isInLine: sequence == _sharedSequence, id, name, domain)
+                : Volume.AddClone(this, extents, TreeSurgery.OnlyDirty(this), isInLine: true, id, name, domain);
+            Volume.OwePersist();
+
+            // From here on neither file owns what both show: the clone was born with a stamp that no node carries.
+            Atomic.StoreRelease(ref _stamp, NewStamp());
+            if (WritingIfAny is { } writing)
+            {
+                clone.Writing.InheritFrom(writing);
+            }
+
+            return clone;
+        }
+        finally
+        {
+            Family.ExpectNoMore();
+        }
+    }
+}
