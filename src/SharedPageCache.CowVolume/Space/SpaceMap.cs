@@ -32,6 +32,8 @@ namespace SharedPageCache.Cow.Space;
 /// </remarks>
 internal sealed class SpaceMap
 {
+    private const int NeighboursTried = 16;
+
     private readonly long _first;
     private readonly RunSet _free = new();
     private readonly RunSet _placed = new();
@@ -233,7 +235,9 @@ internal sealed class SpaceMap
 
     private Run? FindRoom(long count, long near, long grain)
     {
-        if (_free.AtOrAfter(near) is { } neighbour)
+        // Near, if the first few runs from there on have one that is long enough.
+        var at = near;
+        for (var i = 0; i < NeighboursTried && _free.AtOrAfter(at) is { } neighbour; i++, at = neighbour.End)
         {
             var from = Math.Max(near, neighbour.Start);
             if (Grains(new Run(from, neighbour.End - from), grain) is { } piece && piece.Count >= count)
@@ -242,6 +246,7 @@ internal sealed class SpaceMap
             }
         }
 
+        // Else the shortest run that is long enough for sure.
         if (_free.Fitting(count + grain - 1) is { } fitting && Grains(fitting, grain) is { } whole)
         {
             return whole with { Count = count };
