@@ -98,7 +98,15 @@ public sealed class CowVolume : IDisposable, IAsyncDisposable
         ArgumentException.ThrowIfNullOrEmpty(path);
         options ??= new CowVolumeOptions();
         var device = VolumeOpening.CreateFile(path, options);
-        return OpenOwn(device, path, options, isNew: true);
+        try
+        {
+            return OpenOwn(device, path, options, isNew: true);
+        }
+        catch
+        {
+            File.Delete(path);
+            throw;
+        }
     }
 
     /// <summary>Creates a volume on a device; what was on it is lost.</summary>
