@@ -10,7 +10,7 @@ internal sealed class CowPlacement(
 {
     private long _grain = 1;
 
-    /// <summary>The length of the largest page that is written here, in blocks: runs are whole, aligned pages.</summary>
+    /// <summary>Makes runs whole, aligned pages where they can be; pages of several sizes may be written here.</summary>
     public void UsePages(int pageSize)
     {
         lock (state.Lock)
@@ -85,7 +85,8 @@ internal sealed class CowPlacement(
             foreach (var run in dirty)
             {
                 var near = run.Replaces.IsSome ? run.Replaces.End / blockSize : 0;
-                if (!state.Space.TryPlace(run.Length / blockSize, near, _grain, runs))
+                var count = run.Length / blockSize;
+                if (!state.Space.TryPlace(count, near, Math.Min(_grain, count & -count), runs))
                 {
                     runs.ForEach(state.Space.Abandon);
                     full = new VolumeFullException(needed, state.Space.FreeBlocks, "content");
@@ -98,13 +99,10 @@ internal sealed class CowPlacement(
         return true;
     }
 
-    private long CheckLength(long length)
-    {
-        var grain = _grain * blockSize;
-        return length > 0 && length % grain == 0
+    private long CheckLength(long length) =>
+        length > 0 && length % blockSize == 0
             ? length / blockSize
-            : throw new ArgumentException($"A dirty run of {length} bytes is no whole number of pages of {grain} bytes.");
-    }
+            : throw new ArgumentException($"A dirty run of {length} bytes is no whole number of blocks of {blockSize} bytes.");
 
     private Run Blocks(BlockRun run)
     {

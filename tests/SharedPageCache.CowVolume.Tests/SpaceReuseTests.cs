@@ -55,6 +55,27 @@ public sealed class SpaceReuseTests
     }
 
     [Fact]
+    public async Task Room_that_only_anonymous_files_had_is_used_again_without_a_word_to_the_disk()
+    {
+        var device = new SectorDevice(2 << 20, Block);
+        using var volume = CowVolume.Create(device);
+        await volume.WriteAsync(volume.CreateFile("file"), 0, WriteBack.Bytes(Block, 0));
+        await volume.CommitAsync();
+        await volume.ReclaimAsync();
+        var commits = volume.GetStatistics().Commits;
+        using var scratch = volume.OpenFile("file").Clone();
+        for (var i = 0; i < 20; i++)
+        {
+            await volume.WriteAsync(scratch, 0, WriteBack.Bytes(200 * Block, i));
+            Assert.Equal(WriteBack.Bytes(200 * Block, i), volume.ReadAll(scratch));
+            volume.AssertClean();
+        }
+
+        Assert.Equal(commits, volume.GetStatistics().Commits);
+        Assert.Equal(WriteBack.Bytes(Block, 0), volume.ReadAll(volume.OpenFile("file")));
+    }
+
+    [Fact]
     public async Task The_cache_is_told_before_a_block_is_used_again_and_shows_the_new_file()
     {
         using var cache = new PageCache(new PageCacheOptions { CapacityBytes = 16 << 20, PageSize = Block });

@@ -42,8 +42,13 @@ internal sealed class Committer
     private readonly VolumeState _state;
     private readonly BlockStore _store;
     private readonly Action<Run> _discard;
+
+    /// <summary>For each superblock, the newest generation of which it is known that it leads to nothing that was given up before.</summary>
     private readonly long[] _known;
     private int _slot;
+
+    /// <summary>Whether both superblocks are the same.</summary>
+    private bool _isMirrored = true;
     private FileTree _durableFiles;
     private long _durableChanges;
     private long _commits;
@@ -131,8 +136,10 @@ internal sealed class Committer
 
         if (ReferenceEquals(snapshot.Files.Root, _durableFiles.Root))
         {
-            // Only anonymous files changed: the disk knows nothing of them.
+            // Only anonymous files changed: the disk knows nothing of them, and holds this state already.
             _durableChanges = snapshot.Changes;
+            Learn(snapshot.Generation);
+            Sweep();
             return;
         }
 
@@ -146,7 +153,7 @@ internal sealed class Committer
         }
 
         var root = snapshot.Files.Root;
-        await WriteSuperblockAsync(Durable with
+        await WriteOlderSuperblockAsync(Durable with
         {
             Generation = snapshot.Generation,
             NextFile = snapshot.NextFile,
@@ -154,32 +161,47 @@ internal sealed class Committer
             RootChecksum = root?.Checksum ?? 0,
             RootLevel = snapshot.Files.Level,
         }).ConfigureAwait(false);
+        Learn(snapshot.Generation);
         _durableFiles = snapshot.Files;
         _durableChanges = snapshot.Changes;
         Volatile.Write(ref _commits, _commits + 1);
         Sweep();
     }
 
-    /// <summary>Writes a state over the older superblock.</summary>
-    private async Task WriteSuperblockAsync(Superblock superblock)
+    /// <summary>Writes a state over the older superblock, which becomes the newest.</summary>
+    private async Task WriteOlderSuperblockAsync(Superblock superblock)
     {
         var slot = 1 - _slot;
+        _isMirrored = false;
         IsOtherSlotUncertain = true;
         await _store.WriteAsync(superblock, slot).ConfigureAwait(false);
         IsOtherSlotUncertain = false;
         lock (_state.Lock)
         {
             _slot = slot;
-            _known[slot] = superblock.Generation;
             Durable = superblock;
         }
     }
 
+    /// <summary>The newest superblock leads to nothing that a generation does without.</summary>
+    private void Learn(long generation)
+    {
+        _known[_slot] = generation;
+        if (_isMirrored)
+        {
+            _known[1 - _slot] = generation;
+        }
+    }
+
+    /// <summary>Makes the older superblock a copy of the newest.</summary>
     private async Task MirrorAsync()
     {
-        if (_known[0] != _known[1])
+        if (!_isMirrored)
         {
-            await WriteSuperblockAsync(Durable).ConfigureAwait(false);
+            var known = _known[_slot];
+            await WriteOlderSuperblockAsync(Durable).ConfigureAwait(false);
+            _isMirrored = true;
+            Learn(known);
         }
 
         Sweep();
@@ -192,7 +214,7 @@ internal sealed class Committer
         {
             Place();
         }
-        catch (VolumeFullException) when (_known[0] != _known[1])
+        catch (VolumeFullException) when (!_isMirrored)
         {
             await MirrorAsync().ConfigureAwait(false);
             Place();
