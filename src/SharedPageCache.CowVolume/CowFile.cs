@@ -46,8 +46,8 @@ public sealed class CowFile : IWritableExtentMap, IDisposable
 
     /// <inheritdoc/>
     /// <remarks>
-    /// Changes under the lock that extents are answered under, before any block that is given up is discarded. So an
-    /// answer from before a change never goes with the sequence from after it.
+    /// Counted up by one for each change, first of all, under the lock that extents are answered under: so the new extents
+    /// are never seen under the old number, and blocks that a change gives up are discarded only long after it.
     /// </remarks>
     public long Sequence => Volatile.Read(ref _sequence);
 
@@ -221,10 +221,9 @@ public sealed class CowFile : IWritableExtentMap, IDisposable
 
     internal void SetName(string? name) => Volatile.Write(ref _name, name);
 
-    /// <summary>Shows a run at a place of the file. Everything was checked.</summary>
+    /// <summary>Shows a run at a place of the file. Everything was checked, and the change was announced.</summary>
     internal void Bind(Space.Run run, long fileOffset)
     {
-        Changing();
         var first = fileOffset / _volume.Trees.Shape.BlockSize;
         Tree = _volume.Trees.Replace(Tree, first, first + run.Count, new RunSource(first, run));
     }
@@ -250,17 +249,18 @@ public sealed class CowFile : IWritableExtentMap, IDisposable
         _volume.Remove(this);
     }
 
+    /// <summary>Announces a change of the file: once for each change, before anything of it.</summary>
+    internal void Changing()
+    {
+        Volatile.Write(ref _sequence, _sequence + 1);
+        _volume.NoteChange(this);
+    }
+
     private CowFile CloneHere()
     {
         ThrowIfGone();
         var tree = TreeEditor.Share(Tree);
         return _volume.Add(new CowFile(_volume, _volume.TakeNumber(), null, _length, tree) { IsOpen = true });
-    }
-
-    private void Changing()
-    {
-        Volatile.Write(ref _sequence, _sequence + 1);
-        _volume.NoteChange(this);
     }
 
     private long CheckRange(long offset, long length)

@@ -45,6 +45,7 @@ internal sealed class CowPlacement(
         {
             CheckPlaced(blocks);
             CheckOwners(blocks, owners);
+            Announce(owners);
             foreach (var owner in owners)
             {
                 ((CowFile)owner.File).Bind(blocks, owner.FileOffset);
@@ -147,6 +148,25 @@ internal sealed class CowPlacement(
         }
 
         CheckOverlaps(blocks, owners);
+    }
+
+    /// <summary>One change for each file, at however many places it shows the run.</summary>
+    private static void Announce(ReadOnlySpan<RunOwner> owners)
+    {
+        if (owners.Length == 1)
+        {
+            ((CowFile)owners[0].File).Changing();
+            return;
+        }
+
+        var files = new HashSet<IExtentMap>(ReferenceEqualityComparer.Instance);
+        foreach (var owner in owners)
+        {
+            if (files.Add(owner.File))
+            {
+                ((CowFile)owner.File).Changing();
+            }
+        }
     }
 
     private void CheckOverlaps(Run blocks, ReadOnlySpan<RunOwner> owners)

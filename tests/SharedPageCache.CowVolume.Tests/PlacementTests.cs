@@ -16,7 +16,9 @@ public sealed class PlacementTests
         one.SetLength(10 * Block);
         two.SetLength(10 * Block);
         var bytes = WriteBack.Bytes(2 * Block, 1);
+        var sequences = (one.Sequence, two.Sequence);
         await volume.WriteSharedAsync(bytes, new RunOwner(one, 0), new RunOwner(two, 4 * Block), new RunOwner(two, 8 * Block));
+        Assert.Equal((sequences.Item1 + 1, sequences.Item2 + 1), (one.Sequence, two.Sequence));
         Assert.Equal(2, volume.GetStatistics().ContentBlocks);
         Assert.Equal(bytes, volume.ReadAll(one)[..(2 * Block)]);
         Assert.Equal(bytes, volume.ReadAll(two)[(4 * Block)..(6 * Block)]);
