@@ -30,7 +30,8 @@ internal sealed class CowPlacement(
         ArgumentNullException.ThrowIfNull(placed);
         if (!TryPlace(dirty.Span, out var answer, out var full, out var isWorthAnotherTry) && isWorthAnotherTry)
         {
-            // What was given up has to leave both superblocks before it can be used again.
+            // What was given up has to leave both superblocks before it can be used again, and how much room the metadata
+            // takes is known exactly when it is placed.
             await committer.ReclaimAsync(cancellationToken).ConfigureAwait(false);
             TryPlace(dirty.Span, out answer, out full, out _);
         }
@@ -76,11 +77,21 @@ internal sealed class CowPlacement(
         lock (state.Lock)
         {
             state.ThrowIfDisposed();
-            isWorthAnotherTry = state.Space.HasPending;
-            var needed = 0L;
+            isWorthAnotherTry = state.Space.HasPending || state.Space.HasUnplaced;
+            var (needed, metadata) = (0L, 0L);
             foreach (var run in dirty)
             {
-                needed += CheckLength(run.Length);
+                var count = CheckLength(run.Length);
+                needed += count;
+
+                // In each file the leaves of the run, and a node above them.
+                metadata += Math.Max(1, run.Owners.Length) * ((count / state.Trees.Shape.FanOut) + 2);
+            }
+
+            if (!state.Space.HasRoom(needed, metadata))
+            {
+                full = new VolumeFullException(needed, state.Space.FreeBlocks, "content");
+                return false;
             }
 
             foreach (var run in dirty)

@@ -21,7 +21,7 @@ internal sealed class VolumeState
     public VolumeState(string name, Superblock superblock, TreeLoader loaded, TreeShape shape)
     {
         Name = name;
-        Space = new SpaceMap(Superblock.FirstByte / shape.BlockSize, superblock.TotalBlocks) { Generation = superblock.Generation + 1 };
+        Space = new SpaceMap(Superblock.FirstByte / shape.BlockSize, superblock.TotalBlocks, superblock.Generation + 1);
         Space.Load(loaded.Shown, loaded.Metadata);
         Trees = new TreeEditor(shape, Space);
         _table = new FileTable(shape, Space) { Tree = loaded.Files };
@@ -102,9 +102,10 @@ internal sealed class VolumeState
     public void NoteChange(CowFile file)
     {
         Changes++;
-        if (file.Name is not null)
+        if (file.Name is not null && _changed.Add(file))
         {
-            _changed.Add(file);
+            // Its record, and a node of the tree of files.
+            Space.NoteMade(2);
         }
     }
 
@@ -140,7 +141,7 @@ internal sealed class VolumeState
 
         _changed.Clear();
         _removed.Clear();
-        return new Snapshot(_table.Tree, _nextFile, Space.Generation++, Changes);
+        return new Snapshot(_table.Tree, _nextFile, Space.Freeze(), Changes);
     }
 
     public void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(IsDisposed, typeof(CowVolume));

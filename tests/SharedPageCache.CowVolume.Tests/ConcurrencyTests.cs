@@ -13,7 +13,7 @@ public sealed class ConcurrencyTests(ITestOutputHelper output)
     {
         var seed = Environment.TickCount & 0xFFFFFF;
         output.WriteLine($"seed {seed}");
-        var device = new SectorDevice(8 << 20, Block) { Before = async _ => await Task.Yield() };
+        var device = new SectorDevice(32 << 20, Block) { Before = async _ => await Task.Yield() };
         using var volume = CowVolume.Create(device);
         var models = Enumerable.Range(0, 3).Select(i => new Model(volume, seed + i)).ToList();
         var running = true;

@@ -61,7 +61,7 @@ public sealed class CrashTests(ITestOutputHelper output)
         var seed = Environment.TickCount & 0xFFFFFF;
         output.WriteLine($"seed {seed}");
         var random = new Random(seed);
-        var device = new SectorDevice(4 << 20, Block);
+        var device = new SectorDevice(16 << 20, Block);
         CowVolume.Create(device).Dispose();
         SortedDictionary<string, byte[]> durable = [];
         for (var round = 0; round < 40; round++)

@@ -16,7 +16,7 @@ public sealed class ModelTests(ITestOutputHelper output)
         output.WriteLine($"seed {seed}: new ModelTests(output).Every_file_always_shows_what_it_should({seed})");
         var random = new Random(seed);
         var blockSize = random.Next(2) == 0 ? 512 : 4096;
-        var device = new SectorDevice(8192L * blockSize, blockSize) { WritesShort = random.Next(2) == 0 };
+        var device = new SectorDevice(16384L * blockSize, blockSize) { WritesShort = random.Next(2) == 0 };
         using var volume = CowVolume.Create(device);
         var model = new Model(volume, seed);
         for (var i = 0; i < 150; i++)

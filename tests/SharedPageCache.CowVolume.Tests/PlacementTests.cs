@@ -139,6 +139,42 @@ public sealed class PlacementTests
         volume.AssertClean();
     }
 
+    [Theory]
+    [InlineData(512)]
+    [InlineData(4096)]
+    public async Task However_scattered_the_writes_a_full_volume_can_commit_them(int blockSize)
+    {
+        // Every block is the first of its leaf: there is as much metadata as content.
+        var device = new SectorDevice(512L * blockSize + (1 << 17), blockSize);
+        var written = 0;
+        using (var volume = CowVolume.Create(device))
+        {
+            var file = volume.CreateFile("file");
+            try
+            {
+                for (; ; written++)
+                {
+                    await volume.WriteAsync(file, written * 256L * blockSize, WriteBack.Bytes(blockSize, written));
+                    if (written == 50)
+                    {
+                        file.Clone("clone");
+                    }
+                }
+            }
+            catch (VolumeFullException)
+            {
+            }
+
+            Assert.InRange(written, 150, 256);
+            await volume.CommitAsync();
+            volume.AssertClean();
+        }
+
+        using var again = CowVolume.Open(device);
+        Assert.Equal(written, again.OpenFile("file").Extents().Count);
+        Assert.Equal(51, again.OpenFile("clone").Extents().Count);
+    }
+
     [Fact]
     public async Task A_broken_up_volume_is_filled_in_pieces()
     {

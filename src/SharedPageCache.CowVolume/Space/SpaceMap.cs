@@ -26,8 +26,9 @@ namespace SharedPageCache.Cow.Space;
 /// </para>
 /// <para>
 /// <b>Layout.</b> Content is taken from the front, near what it replaces; metadata from the end, so that it does not
-/// break up the room for content. <see cref="Reserve"/> blocks are closed to content, so that a full volume can still
-/// commit the deletion that makes room.
+/// break up the room for content. Closed to content are as many blocks as there are pieces of metadata that a commit has
+/// still to place, and <see cref="Reserve"/> more. So what was written can be committed, and a full volume can commit the
+/// deletion that makes room.
 /// </para>
 /// </remarks>
 internal sealed class SpaceMap
@@ -40,11 +41,18 @@ internal sealed class SpaceMap
     private readonly Queue<Pending> _pending = new();
     private BlockCounts _shown;
 
+    /// <summary>Pieces of metadata made since the last snapshot; those that went again count too.</summary>
+    private long _made;
+
+    /// <summary>Pieces of metadata that a snapshot has and that may have no address yet.</summary>
+    private long _owed;
+
     /// <summary>The newest pending run of content, not yet in the queue: it may still grow.</summary>
     private Pending _growing;
 
-    public SpaceMap(long firstBlock, long totalBlocks)
+    public SpaceMap(long firstBlock, long totalBlocks, long generation)
     {
+        Generation = generation;
         _first = firstBlock;
         TotalBlocks = totalBlocks;
         _shown = new BlockCounts(totalBlocks);
@@ -56,7 +64,7 @@ internal sealed class SpaceMap
     public long Reserve { get; }
 
     /// <summary>The generation that the next commit's snapshot will have: the birth of everything made now.</summary>
-    public long Generation { get; set; }
+    public long Generation { get; private set; }
 
     public long FreeBlocks => _free.Blocks;
 
@@ -67,6 +75,9 @@ internal sealed class SpaceMap
     public long PendingBlocks => PendingRuns.Sum(static run => run.Count);
 
     public bool HasPending => _pending.Count > 0 || _growing.Run.Count > 0;
+
+    /// <summary>Whether room is kept for metadata that has no address yet.</summary>
+    public bool HasUnplaced => _made + _owed > 0;
 
     public IEnumerable<Run> FreeRuns => _free.Runs;
 
@@ -96,6 +107,17 @@ internal sealed class SpaceMap
         }
 
         _shown = shown;
+    }
+
+    /// <summary>A piece of metadata was made, which will need a block.</summary>
+    public void NoteMade(int count = 1) => _made += count;
+
+    /// <summary>Takes the generation for a snapshot; what is made from now on is part of the next.</summary>
+    public long Freeze()
+    {
+        _owed += _made;
+        _made = 0;
+        return Generation++;
     }
 
     public int References(long block) => _shown[block];
@@ -132,6 +154,9 @@ internal sealed class SpaceMap
         }
     }
 
+    /// <summary>Whether there is room for so much content and the metadata that showing it will make.</summary>
+    public bool HasRoom(long content, long metadata) => _free.Blocks - content - metadata - _made - _owed >= Reserve;
+
     /// <summary>Takes blocks for content.</summary>
     /// <param name="count">How many, a multiple of <paramref name="grain"/>.</param>
     /// <param name="near">The block behind which they should lie.</param>
@@ -140,10 +165,6 @@ internal sealed class SpaceMap
     /// <returns>Whether there was room; if not, nothing was taken.</returns>
     public bool TryPlace(long count, long near, long grain, List<Run> taken)
     {
-        if (_free.Blocks - count < Reserve)
-        {
-            return false;
-        }
 
         var before = taken.Count;
         while (count > 0)
@@ -203,6 +224,8 @@ internal sealed class SpaceMap
 
             left -= (int)count;
         }
+
+        _owed = 0;
     }
 
     /// <summary>Takes the pending blocks that no state on disk needs any more, given the older superblock's generation.</summary>

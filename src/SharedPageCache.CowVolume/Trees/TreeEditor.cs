@@ -55,6 +55,7 @@ internal sealed class TreeEditor(TreeShape shape, SpaceMap space)
                 var children = new MetaBlock?[shape.FanOut];
                 children[0] = root;
                 root = new InnerNode(space.Generation, level + 1, children);
+                space.NoteMade();
             }
 
             level++;
@@ -196,6 +197,7 @@ internal sealed class TreeEditor(TreeShape shape, SpaceMap space)
     {
         if (node is null)
         {
+            space.NoteMade();
             return level == 0
                 ? new LeafNode(space.Generation, new long[shape.FanOut])
                 : new InnerNode(space.Generation, level, new MetaBlock?[shape.FanOut]);
@@ -207,6 +209,7 @@ internal sealed class TreeEditor(TreeShape shape, SpaceMap space)
         }
 
         NodesCopied++;
+        space.NoteMade();
         MetaBlock copy = node switch
         {
             LeafNode leaf => new LeafNode(space.Generation, [.. leaf.Blocks]),
