@@ -97,9 +97,23 @@ public sealed class DamageTests
         // The block of long ago is whole and in its place, only old.
         volume.AssertClean();
         device.Put(leaf, old);
-        Assert.Contains(volume.Check().Violations, violation => violation.Contains($"block {leaf / Block}"));
+        Assert.Contains(volume.Check().Violations, violation => violation.Contains($"block {leaf / Block}: it is a whole block"));
         volume.Dispose();
         Assert.Throws<VolumeCorruptException>(() => CowVolume.Open(device));
+    }
+
+    [Fact]
+    public async Task A_write_that_went_to_another_block_is_found()
+    {
+        var device = new SectorDevice(8 << 20, Block);
+        using var volume = CowVolume.Create(device);
+        volume.CreateFile("one");
+        volume.CreateFile("two");
+        await volume.CommitAsync();
+        var last = (device.Length / Block) - 1;
+        device.Put((last - 1) * Block, device.Take((last - 2) * Block, Block));
+        Assert.Contains(
+            volume.Check().Violations, violation => violation.Contains($"block {last - 1}: it holds what belongs to block {last - 2}"));
     }
 
     [Fact]

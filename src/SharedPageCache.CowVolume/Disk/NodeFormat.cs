@@ -58,10 +58,10 @@ internal static class NodeFormat
         var expected = isRecord ? FileMagic : level == 0 ? LeafMagic : InnerMagic;
         return Checksum.Of(block) is var computed && computed != stored
                 ? $"its checksum is {computed:x8} instead of {stored:x8}"
+            : BinaryPrimitives.ReadInt64LittleEndian(block[8..]) is var self && self != pointer.Block
+                ? $"it holds what belongs to block {self}"
             : stored != pointer.Checksum
                 ? $"it is a whole block with checksum {stored:x8}, but its parent leads to {pointer.Checksum:x8}: an older one"
-            : BinaryPrimitives.ReadInt64LittleEndian(block[8..]) is var self && self != pointer.Block
-                ? $"it belongs to block {self}"
             : BinaryPrimitives.ReadUInt32LittleEndian(block) != expected
                 || BinaryPrimitives.ReadInt32LittleEndian(block[24..]) != level
                 ? "it is of another kind or level than its parent says"
