@@ -153,7 +153,7 @@ void CheckReflinkImages(JsonElement report)
 
 void CheckPackages(string folder)
 {
-    string[] expected = ["SharedPageCache", "SharedPageCache.Abstractions", "SharedPageCache.Reflink"];
+    string[] expected = ["SharedPageCache", "SharedPageCache.Abstractions", "SharedPageCache.CowVolume", "SharedPageCache.Reflink"];
     foreach (string id in expected)
     {
         string[] found = [.. Directory.GetFiles(folder, id + ".*.nupkg")

@@ -56,13 +56,14 @@ public sealed class FileBlockDevice : IBlockDevice, IDisposable
         }
 
         var access = options.Writable ? FileAccess.ReadWrite : FileAccess.Read;
-        var handle = File.OpenHandle(path, FileMode.Open, access, FileShare.ReadWrite, FileOptions.RandomAccess);
+        var share = options.Exclusive ? FileShare.None : FileShare.ReadWrite;
+        var handle = File.OpenHandle(path, FileMode.Open, access, share, FileOptions.RandomAccess);
         var direct = options.DirectIO && Platform.TrySetDirect(handle);
         if (direct && !CanReadDirect(handle, options.BlockSize))
         {
             // The flag was taken but not the alignment (a disk with larger logical blocks, an overlay): work buffered.
             handle.Dispose();
-            handle = File.OpenHandle(path, FileMode.Open, access, FileShare.ReadWrite, FileOptions.RandomAccess);
+            handle = File.OpenHandle(path, FileMode.Open, access, share, FileOptions.RandomAccess);
             direct = false;
         }
 

@@ -16,6 +16,12 @@ public sealed class FileBlockDeviceOptions
     public bool Writable { get; set; }
 
     /// <summary>
+    /// Whether nobody else may have the file open meanwhile, in this process or another (flock on Unix, which is advisory).
+    /// Default false. Opening a file that somebody has open fails.
+    /// </summary>
+    public bool Exclusive { get; set; }
+
+    /// <summary>
     /// The block size in bytes: a power of two, 512 to 65,536, and for direct I/O a multiple of the disk's logical block.
     /// Default 4,096.
     /// </summary>

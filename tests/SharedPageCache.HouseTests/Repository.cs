@@ -7,11 +7,18 @@ internal static class Repository
 {
     /// <summary>The shipped assemblies, in the order in which they build on each other.</summary>
     public static IReadOnlyList<string> ShippedAssemblies { get; } =
-        ["SharedPageCache.Abstractions", "SharedPageCache", "SharedPageCache.Reflink"];
+        ["SharedPageCache.Abstractions", "SharedPageCache", "SharedPageCache.Reflink", "SharedPageCache.CowVolume"];
 
     public const string Core = "SharedPageCache";
 
     public const string Abstractions = "SharedPageCache.Abstractions";
+
+    /// <summary>
+    /// The namespace of an assembly's root folder: its own name, but for CowVolume. A namespace of that name would hide
+    /// the type CowVolume from every namespace below SharedPageCache.
+    /// </summary>
+    public static string RootNamespace(string assembly) =>
+        assembly == "SharedPageCache.CowVolume" ? "SharedPageCache.Cow" : assembly;
 
     public static string Root { get; } = FindRoot();
 

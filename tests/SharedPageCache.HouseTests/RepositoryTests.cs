@@ -48,9 +48,10 @@ public sealed class RepositoryTests
             foreach (string file in Repository.SourceFiles(source))
             {
                 string? folder = Path.GetDirectoryName(Path.GetRelativePath(source, file));
-                string room = string.IsNullOrEmpty(folder) ? assembly : $"{assembly}.{folder.Split(Path.DirectorySeparatorChar)[0]}";
+                string root = Repository.RootNamespace(assembly);
+                string room = string.IsNullOrEmpty(folder) ? root : $"{root}.{folder.Split(Path.DirectorySeparatorChar)[0]}";
                 breaches.AddRange(SourceFile.Read(file).Namespaces
-                    .Where(name => name != room && !(room != assembly && name.StartsWith(room + ".", StringComparison.Ordinal)))
+                    .Where(name => name != room && !(room != root && name.StartsWith(room + ".", StringComparison.Ordinal)))
                     .Select(name => $"{Repository.Relative(file)}: namespace {name}, expected {room}"));
             }
         }

@@ -62,7 +62,7 @@ public sealed class UnsafeRoomTests
 
     private static string UnsafeRoom(string assembly) => assembly == Repository.Core ? "Memory" : "Native";
 
-    private static string RoomNamespace(string assembly) => $"{assembly}.{UnsafeRoom(assembly)}";
+    private static string RoomNamespace(string assembly) => $"{Repository.RootNamespace(assembly)}.{UnsafeRoom(assembly)}";
 
     private static bool IsIn(string space, string type) => type.StartsWith(space + ".", StringComparison.Ordinal);
 }

@@ -60,6 +60,23 @@ public sealed class FileBlockDeviceTests : IDisposable
     }
 
     [Fact]
+    public void An_exclusive_device_has_its_file_for_itself()
+    {
+        Write(1 << 16);
+        using (FileBlockDevice.Open(_path, new FileBlockDeviceOptions { Exclusive = true, Writable = true }))
+        {
+            Assert.Throws<IOException>(() => FileBlockDevice.Open(_path));
+            Assert.Throws<IOException>(() => FileBlockDevice.Open(_path, new FileBlockDeviceOptions { Exclusive = true }));
+        }
+
+        using (FileBlockDevice.Open(_path))
+        using (FileBlockDevice.Open(_path))
+        {
+            Assert.Throws<IOException>(() => FileBlockDevice.Open(_path, new FileBlockDeviceOptions { Exclusive = true, Writable = true }));
+        }
+    }
+
+    [Fact]
     [Trait("Row", "J4")]
     public void What_cannot_be_opened_is_refused()
     {
