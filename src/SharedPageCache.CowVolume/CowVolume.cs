@@ -171,8 +171,7 @@ public sealed class CowVolume : IDisposable, IAsyncDisposable
 
         _placement.UsePages(pageSize);
 
-        // The write side's switch: here goes `Placement = Placement`.
-        var attached = cache.AttachVolume(BlockDevice, new VolumeOptions { Id = Id, Name = Name });
+        var attached = cache.AttachVolume(BlockDevice, new VolumeOptions { Id = Id, Name = Name, Placement = Placement });
         lock (_state.Lock)
         {
             _attached = [.. _attached, attached];
