@@ -35,7 +35,7 @@ internal sealed class CacheEngine
         Writes.Grow = Shapes.GrowAsync;
         Verifier = new Verifier(
             Rooms.Frames, Rooms.Table, Rooms.Rmap, Rooms.Families, Rooms.Volumes, Rooms.Ledger, Rooms.TouchedFrames,
-            Rooms.PageShift, () => Rooms.Pool.FreeCount + Rooms.Pool.WithheldCount + plan.Reserve, () => Rooms.Activity);
+            Rooms.PageShift, () => Rooms.Pool.FreeCount + Rooms.Pool.WithheldCount + plan.Reserve + Rooms.Staged, () => Rooms.Activity);
     }
 
     private readonly WritebackServices _writeback;

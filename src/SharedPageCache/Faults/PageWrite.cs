@@ -1,3 +1,4 @@
+using CommunityToolkit.HighPerformance.Buffers;
 using SharedPageCache.Mappings;
 using SharedPageCache.Rmap;
 using SharedPageCache.Writeback;
@@ -110,15 +111,9 @@ internal sealed class PageWrite : IDisposable
         }
     }
 
-    /// <summary>The page of a <see cref="WriteNeed.Source"/> has come: it is copied at once, while it is held.</summary>
-    public void Supply(PageHold hold, long clock, ReadOnlySpan<byte> bytes)
-    {
-        var i = (int)(Page - _firstPage);
-        if (TryTakeFrame(i, out var frame))
-        {
-            Fill(i, frame, hold, clock, bytes);
-        }
-    }
+    /// <summary>The page of a <see cref="WriteNeed.Source"/> has come: it is copied at once, and given back.</summary>
+    public void Supply(PageHold hold, long clock, ReadOnlySpan<byte> bytes) =>
+        TryFill((int)(Page - _firstPage), hold, clock, bytes);
 
     /// <summary>The engine was told; <paramref name="stamp"/> is the file's stamp from before.</summary>
     public void UnshareTold(long stamp) => _unshareAsked = stamp;
@@ -169,21 +164,44 @@ internal sealed class PageWrite : IDisposable
             return WriteNeed.Source;
         }
 
+        return TryFill(i, hold, clock, bytes) ? WriteNeed.Done : WriteNeed.Room;
+    }
+
+    /// <summary>Makes a page's new content in a new frame, from a source that is given back.</summary>
+    /// <returns>False if there is no frame.</returns>
+    private bool TryFill(int i, PageHold hold, long clock, ReadOnlySpan<byte> bytes)
+    {
         try
         {
-            if (!TryTakeFrame(i, out var frame))
+            if (TryTakeFrame(i, out var frame))
             {
-                return WriteNeed.Room;
+                Fill(i, frame, SourceOf(hold), clock, bytes);
+                return true;
             }
 
-            Fill(i, frame, hold, clock, bytes);
-            return WriteNeed.Done;
+            // The source may be in the only frame that can be had: it is copied aside, and then its frame may go.
+            using var aside = SpanOwner<byte>.Allocate(_rooms.PageSize);
+            var source = aside.Span[..SourceOf(hold).Length];
+            SourceOf(hold).CopyTo(source);
+            _faults.Release(hold);
+            hold = PageHold.Zero;
+            if (TryTakeFrame(i, out frame))
+            {
+                Fill(i, frame, source, clock, bytes);
+                return true;
+            }
+
+            return false;
         }
         finally
         {
             _faults.Release(hold);
         }
     }
+
+    /// <summary>The bytes of a held page; none if it reads zero.</summary>
+    private ReadOnlySpan<byte> SourceOf(PageHold hold) =>
+        hold.Kind is PageHoldKind.Pinned or PageHoldKind.Around ? _rooms.Arena.Span(hold.Frame) : default;
 
     /// <summary>Whether nothing of the old page stays visible.</summary>
     private bool IsWhole(int i)
@@ -200,22 +218,23 @@ internal sealed class PageWrite : IDisposable
             return false;
         }
 
+        _rooms.AddStaged(1);
         _pages[i] = new PreparedPage(frame);
         return true;
     }
 
-    private void Fill(int i, int frame, PageHold hold, long clock, ReadOnlySpan<byte> bytes)
+    private void Fill(int i, int frame, ReadOnlySpan<byte> source, long clock, ReadOnlySpan<byte> bytes)
     {
         var page = _firstPage + i;
         var target = _rooms.Arena.Span(frame);
         var isWhole = IsWhole(i);
-        if (!isWhole && hold.Kind == PageHoldKind.Zero)
+        if (!isWhole && source.IsEmpty)
         {
             target.Clear();
         }
         else if (!isWhole)
         {
-            _rooms.Arena.Span(hold.Frame).CopyTo(target);
+            source.CopyTo(target);
             _rooms.Writeback.PagesCopied.Increment();
         }
 
@@ -468,6 +487,7 @@ internal sealed class PageWrite : IDisposable
     {
         var frame = _pages[i].Frame;
         _pages[i] = new PreparedPage(-1);
+        _rooms.AddStaged(-1);
         var generation = _rooms.Frames[frame].State.Load().Generation;
         _rooms.Frames.SetStamp(frame, stamp);
         _rooms.Frames[frame].State.PublishDirty();
@@ -477,6 +497,11 @@ internal sealed class PageWrite : IDisposable
         _rooms.Rmap.Add(frame, new Place(leaf.Family.Id, slot));
         leaf.InstallProvisional(slot, PageReference.Resident(frame, generation), _rooms.Ledger);
         leaf.Lock.Exit();
+        if (_file.Volume.IsDetached)
+        {
+            // Detached after the look at it: of the two, the detacher's look at the dirty set and this one, one sees the other.
+            _provisional.Orphan(_file.Volume, frame, generation, duringWriteback: false);
+        }
     }
 
     private void NoteUse(Leaf[] leaves)
@@ -494,6 +519,7 @@ internal sealed class PageWrite : IDisposable
         if (_pages[i].Frame >= 0)
         {
             _rooms.Pool.Push(_pages[i].Frame);
+            _rooms.AddStaged(-1);
             _pages[i] = new PreparedPage(-1);
         }
     }

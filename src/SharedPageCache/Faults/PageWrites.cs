@@ -71,7 +71,6 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
                 var clock = file.Volume.Clock.Now;
                 var hold = await HoldAsync(file, write.Page, blocking, cancellationToken).ConfigureAwait(false);
                 write.Supply(hold, clock, []);
-                faults.Release(hold);
                 continue;
             }
 
@@ -90,7 +89,6 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
                 var clock = file.Volume.Clock.Now;
                 var hold = faults.Fault(new PageFaults.Request(file, write.Page, 1, Blocking: true));
                 write.Supply(hold, clock, bytes);
-                faults.Release(hold);
                 continue;
             }
 
@@ -110,7 +108,6 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
                 var clock = file.Volume.Clock.Now;
                 var hold = await HoldAsync(file, write.Page, blocking: false, cancellationToken).ConfigureAwait(false);
                 write.Supply(hold, clock, bytes.Span);
-                faults.Release(hold);
                 continue;
             }
 

@@ -37,6 +37,8 @@ internal sealed class Rooms
         Reader = new PageReader(Frames, Arena, TouchedFrames, Hits, Supply.BalanceIfMoved, PageShift);
     }
 
+    private int _staged;
+
     public MemoryPlan Plan { get; }
 
     public int PageShift { get; }
@@ -86,6 +88,11 @@ internal sealed class Rooms
 
     /// <summary>The clock by which dirty pages age.</summary>
     public TimeProvider Time { get; }
+
+    /// <summary>Frames that hold the content of writes which are not done yet: free by their phase, and owned.</summary>
+    public int Staged => Atomic.LoadAcquire(ref _staged);
+
+    public void AddStaged(int frames) => Atomic.Add(ref _staged, frames);
 
     /// <summary>A number that moves whenever a page comes or goes, or is first used by a file.</summary>
     public long Activity =>

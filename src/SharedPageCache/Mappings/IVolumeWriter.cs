@@ -17,6 +17,9 @@ internal interface IVolumeWriter
     /// <exception cref="CacheWritebackException">All of the volume's dirty pages have failed since then.</exception>
     Task WaitAsync(long since, CancellationToken cancellationToken);
 
+    /// <summary>The volume was detached: the background writer ends.</summary>
+    void Stop();
+
     /// <summary>The moment at which a caller begins to wait.</summary>
     long Begin();
 }

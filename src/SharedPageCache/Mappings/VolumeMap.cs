@@ -112,7 +112,16 @@ internal sealed class VolumeMap
 
     /// <summary>Detaches the volume. The exchange is a full fence: what is looked at after it was done before, or sees it.</summary>
     /// <returns>Whether this call did it; only its caller clears up.</returns>
-    public bool Detach() => Atomic.Exchange(ref _detached, 1) == 0;
+    public bool Detach()
+    {
+        if (Atomic.Exchange(ref _detached, 1) != 0)
+        {
+            return false;
+        }
+
+        Writer?.Stop();
+        return true;
+    }
 
     /// <summary>Content is going to be relocated. Before the first frame is.</summary>
     public void NoteMove() => Atomic.StoreRelease(ref _moved, 1);
@@ -222,7 +231,8 @@ internal sealed class VolumeMap
     /// </remarks>
     public bool Close(FileMapping file)
     {
-        // The binding lock: no write-back freezes a page of the file between the look and the end.
+        // The gate: no write is in the middle of showing a page. The binding lock: no write-back freezes one.
+        file.EnterAlone();
         Binding.Enter();
         _filesLock.Enter();
         try
@@ -245,6 +255,7 @@ internal sealed class VolumeMap
         {
             _filesLock.Exit();
             Binding.Exit();
+            file.LeaveAlone();
         }
 
         Retire(file);

@@ -21,7 +21,7 @@ namespace SharedPageCache.Writeback;
 /// waits for room hears of them only when a whole round has begun and ended since it came, and not one page got clean.
 /// </para>
 /// </remarks>
-internal sealed class VolumeWriter : IVolumeWriter, IDisposable
+internal sealed class VolumeWriter : IVolumeWriter
 {
     /// <summary>Pages of one batch.</summary>
     private const int BatchPages = 1024;
@@ -113,8 +113,7 @@ internal sealed class VolumeWriter : IVolumeWriter, IDisposable
         return failures;
     }
 
-    /// <summary>The volume was detached: the background writer ends.</summary>
-    public void Dispose() => _wake.Set();
+    public void Stop() => _wake.Set();
 
     private async Task<int> WriteAsync(List<int> frames, List<WritebackFailure> failures, CancellationToken cancellationToken)
     {
