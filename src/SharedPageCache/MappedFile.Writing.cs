@@ -83,6 +83,17 @@ public sealed partial class MappedFile
         return _engine.Shapes.SetLengthAsync(_mapping, length, blocking: false, cancellationToken);
     }
 
+    /// <summary>Makes the file shorter or longer, blocking the thread if a page must be loaded.</summary>
+    /// <param name="length">The new length in bytes.</param>
+    /// <inheritdoc cref="SetLengthAsync" path="/exception"/>
+    public void SetLength(long length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ThrowIfNotWritable(length, 0);
+        var change = _engine.Shapes.SetLengthAsync(_mapping, length, blocking: true, CancellationToken.None).AsTask();
+        change.GetAwaiter().GetResult();
+    }
+
     /// <summary>
     /// Makes a range read zero. Whole pages become holes, whose blocks the engine may free; of pages that the range covers
     /// in part the bytes are overwritten.

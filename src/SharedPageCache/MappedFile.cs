@@ -321,7 +321,7 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
         return _engine.Report(_mapping);
     }
 
-    /// <summary>A read-only stream over the file.</summary>
+    /// <summary>A stream over the file, writable if the file is. It buffers nothing; <see cref="FlushAsync(CancellationToken)"/> makes durable.</summary>
     /// <param name="leaveOpen">Whether closing the stream leaves this handle open. Default true.</param>
     /// <exception cref="ObjectDisposedException">The file is closed.</exception>
     public Stream OpenStream(bool leaveOpen = true)

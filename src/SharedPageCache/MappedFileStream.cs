@@ -3,7 +3,10 @@ using SharedPageCache.Concurrency;
 
 namespace SharedPageCache;
 
-/// <summary>A mapped file as a read-only, seekable stream. Like other streams it is for one reader at a time.</summary>
+/// <summary>
+/// A mapped file as a seekable stream, writable if the file is. Like other streams it is for one user at a time. It buffers
+/// nothing, so Flush has nothing to do; what makes the bytes durable is <see cref="MappedFile.FlushAsync(CancellationToken)"/>.
+/// </summary>
 [DebuggerDisplay("{Position} of {Length} bytes")]
 internal sealed class MappedFileStream(MappedFile file, bool leaveOpen) : Stream
 {
@@ -14,7 +17,7 @@ internal sealed class MappedFileStream(MappedFile file, bool leaveOpen) : Stream
 
     public override bool CanSeek => !IsClosed;
 
-    public override bool CanWrite => false;
+    public override bool CanWrite => !IsClosed && file.CanWrite;
 
     public override long Length
     {
@@ -95,15 +98,47 @@ internal sealed class MappedFileStream(MappedFile file, bool leaveOpen) : Stream
         return _position = start + offset;
     }
 
-    public override void Flush()
+    public override void Write(ReadOnlySpan<byte> buffer)
     {
-        // Nothing is ever written.
+        ThrowIfClosed();
+        file.Write(_position, buffer);
+        _position += buffer.Length;
     }
 
-    public override void SetLength(long value) => throw new NotSupportedException("The stream is read-only.");
+    public override void Write(byte[] buffer, int offset, int count)
+    {
+        ValidateBufferArguments(buffer, offset, count);
+        Write(buffer.AsSpan(offset, count));
+    }
 
-    public override void Write(byte[] buffer, int offset, int count) =>
-        throw new NotSupportedException("The stream is read-only.");
+    public override void WriteByte(byte value) => Write([value]);
+
+    public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        ThrowIfClosed();
+        await file.WriteAsync(_position, buffer, cancellationToken: cancellationToken).ConfigureAwait(false);
+        _position += buffer.Length;
+    }
+
+    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken)
+    {
+        ValidateBufferArguments(buffer, offset, count);
+        return WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+    }
+
+    public override void SetLength(long value)
+    {
+        ThrowIfClosed();
+        file.SetLength(value);
+    }
+
+    public override void Flush() => ThrowIfClosed();
+
+    public override Task FlushAsync(CancellationToken cancellationToken)
+    {
+        ThrowIfClosed();
+        return Task.CompletedTask;
+    }
 
     protected override void Dispose(bool disposing)
     {

@@ -51,7 +51,7 @@ public class WriteTests
     [Trait("Row", "E2")]
     public async Task Five_hundred_clones_of_a_dirty_file_are_written_once_and_published_once()
     {
-        using var cache = new WriteCache(frames: 4096, deviceLength: 8 << 20);
+        using var cache = new WriteCache(frames: 16_384, deviceLength: 8 << 20);
         var file = cache.OpenNew(1000 * 4096);
         file.Write(0, Bytes(1, 1000 * 4096));
         var clones = Enumerable.Range(0, 500).Select(_ => cache.Own(file.Clone())).ToArray();
