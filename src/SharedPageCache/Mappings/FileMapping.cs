@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using SharedPageCache.Concurrency;
 
@@ -38,17 +37,15 @@ namespace SharedPageCache.Mappings;
 /// taken for settled again: its clones begin with an empty tree and find the leaves in the index.
 /// </para>
 /// </remarks>
-internal sealed class FileMapping
+internal sealed partial class FileMapping
 {
     /// <summary>This object and one handle, as booked for the memory limit.</summary>
     public const int FixedBytes = 256;
 
     private const long UnknownSequence = long.MinValue;
-    private const int FewAttempts = 8;
 
     private Gate _gate;
     private PageTree? _tree;
-    private TouchMap? _touches;
     private long _invalidations;
 
     /// <summary>The sequence at which this file had the same truth as all who share nodes of its tree.</summary>
@@ -100,12 +97,6 @@ internal sealed class FileMapping
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         get => Atomic.LoadAcquire(ref _tree)!;
-    }
-
-    public TouchMap? Touches
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => Atomic.LoadAcquire(ref _touches);
     }
 
     public bool IsClosed => Atomic.LoadAcquire(ref _handles) == 0;
@@ -378,134 +369,6 @@ internal sealed class FileMapping
         {
             return UnknownSequence;
         }
-    }
-
-    public TouchMap MakeTouches()
-    {
-        var pages = (Tree.Length - 1 >> Volume.PageShift) + 1;
-        var fresh = new TouchMap(Math.Max(1, pages), Volume.Ledger);
-        var known = Atomic.CompareExchange(ref _touches, fresh, null);
-        if (known is null)
-        {
-            fresh.Open();
-        }
-
-        return known ?? fresh;
-    }
-
-    /// <summary>
-    /// Notes that this file has used a page of a leaf. Bit and count change inside the gate, which who leaves a leaf holds
-    /// alone: so the count goes with the leaf, and a closed file has none.
-    /// </summary>
-    public void Touch(long page, Leaf leaf)
-    {
-        if (Touches is { } known && known.IsSet(page))
-        {
-            return;
-        }
-
-        _gate.EnterShared();
-        try
-        {
-            if (!IsClosed && Reaches(Window.Of(page), leaf) && (Touches ?? MakeTouches()) is var touches && touches.TrySet(page))
-            {
-                leaf.Lock.Enter();
-                var isCounted = leaf.TryAddTouch(Window.SlotOf(page), Volume.Ledger);
-                leaf.Lock.Exit();
-                if (!isCounted)
-                {
-                    touches.Clear(page);
-                }
-            }
-        }
-        finally
-        {
-            _gate.ExitShared();
-        }
-    }
-
-    /// <summary>
-    /// A leaf was buried, and its counts with it: what this file has used of it is forgotten, to be counted anew in the
-    /// leaf that follows.
-    /// </summary>
-    /// <remarks>
-    /// A bit that is counted was set before the leaf died, so who has buried the leaf sees it. A bit that is set later is
-    /// taken back by who set it, inside the gate. Never waits for long: it is called from the midst of a fault, perhaps by an engine
-    /// that holds a lock which a clone's hook waits for inside this gate.
-    /// </remarks>
-    /// <returns>False if the gate does not come free.</returns>
-    public bool TryForgetTouches(long window, Leaf buried)
-    {
-        if (Touches is not { } touches || !touches.HasAny(window))
-        {
-            return true;
-        }
-
-        Backoff backoff = default;
-        for (var attempt = 0; !_gate.TryEnterAlone(); attempt++)
-        {
-            if (attempt == FewAttempts)
-            {
-                return false;
-            }
-
-            backoff.Once();
-        }
-
-        try
-        {
-            if (Reaches(window, buried))
-            {
-                touches.Drain(window, window, visit: null);
-            }
-        }
-        finally
-        {
-            _gate.ExitAlone();
-        }
-
-        return true;
-    }
-
-    /// <summary>The last handle is gone: what the file had used is taken off the books.</summary>
-    public void Retire()
-    {
-        Debug.Assert(IsClosed, "only a closed file retires");
-        _gate.EnterAlone();
-        try
-        {
-            var touches = Touches;
-            if (touches is not null)
-            {
-                DropTouches(Tree, 0, long.MaxValue);
-                touches.Close();
-            }
-        }
-        finally
-        {
-            _gate.ExitAlone();
-        }
-    }
-
-    private void DropTouches(PageTree tree, long firstWindow, long lastWindow)
-    {
-        Leaf? leaf = null;
-        var window = -1L;
-        Touches?.Drain(firstWindow, lastWindow, page =>
-        {
-            if (Window.Of(page) != window)
-            {
-                window = Window.Of(page);
-                leaf = tree.FindLeaf(window);
-            }
-
-            if (leaf is not null)
-            {
-                leaf.Lock.Enter();
-                leaf.RemoveTouch(Window.SlotOf(page), Volume.Ledger);
-                leaf.Lock.Exit();
-            }
-        });
     }
 
     public override string ToString() => $"{Name ?? "file"} ({Id}) of {Volume.Name}, {Tree.Length} bytes";
