@@ -96,12 +96,7 @@ public sealed class RegressionTests
         using var clone = file.Clone();
         var cloneMap = (PlainMap)clone.Extents;
         cloneMap.AssertReads(_device, clone, 0, Page);
-        var (arrived, opened) = (new TaskCompletionSource(), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
-        _device.Gate = () =>
-        {
-            arrived.TrySetResult();
-            return opened.Task;
-        };
+        var (arrived, opened) = CloseGate();
         if (changesBeforeTheLoad)
         {
             map.Change(map.Extents);
@@ -109,7 +104,7 @@ public sealed class RegressionTests
 
         var (bytes, cloneBytes) = (new byte[Page], new byte[Page]);
         var load = file.ReadAsync(Page, bytes).AsTask();
-        await arrived.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        await arrived.WaitAsync(TimeSpan.FromSeconds(30));
         var joined = clone.ReadAsync(Page, cloneBytes).AsTask();
         if (!changesBeforeTheLoad)
         {
@@ -123,6 +118,53 @@ public sealed class RegressionTests
         file.InvalidateExtents(0, 2 * Page);
         cloneMap.AssertReads(_device, clone);
         map.AssertReads(_device, file);
+        _cache.Verify();
+    }
+
+    /// <summary>
+    /// Bytes that are read through a file are nothing any more once they have an address: a load that is overtaken by this
+    /// serves nobody, its own file neither.
+    /// </summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Opaque_bytes_that_were_given_blocks_while_they_were_read_are_not_believed(bool isFull)
+    {
+        var map = new PlainMap(Run(0, 10, 1), new Extent(Page, Page, 0, ExtentFlags.Opaque));
+        using var file = _volume.OpenFile(map, 2 * Page);
+        map.AssertReads(_device, file, 0, Page);
+        var bytes = new byte[Page];
+        using (var leases = isFull ? new PinnedFrames(_cache) : null)
+        {
+            var (arrived, opened) = CloseGate();
+            var reading = file.ReadAsync(Page, bytes).AsTask();
+            await arrived.WaitAsync(TimeSpan.FromSeconds(30));
+            map.Change(Run(0, 10, 1), Run(1, 20, 1));
+            map.OpaqueSerial++;
+            opened.SetResult();
+            Assert.Equal(Page, await reading.WaitAsync(TimeSpan.FromSeconds(30)));
+        }
+
+        map.AssertContent(_device, Page, bytes);
+        file.InvalidateExtents(Page, Page);
+        map.AssertReads(_device, file);
+        _cache.Verify();
+    }
+
+    /// <summary>Nobody tells the cache of changes of a file that is closed: what it reads until it is gone ends in order.</summary>
+    [Fact]
+    public async Task Opaque_bytes_that_were_given_blocks_while_their_file_was_closed_are_not_believed()
+    {
+        var map = new PlainMap(Run(0, 10, 1), new Extent(Page, Page, 0, ExtentFlags.Opaque));
+        using var file = _volume.OpenFile(map, 2 * Page);
+        map.AssertReads(_device, file, 0, Page);
+        var (arrived, opened) = CloseGate();
+        var reading = file.ReadAsync(Page, new byte[Page]).AsTask();
+        await arrived.WaitAsync(TimeSpan.FromSeconds(30));
+        file.Dispose();
+        map.Change(Run(0, 10, 1), Run(1, 20, 1));
+        opened.SetResult();
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => reading.WaitAsync(TimeSpan.FromSeconds(30)));
         _cache.Verify();
     }
 
@@ -212,7 +254,43 @@ public sealed class RegressionTests
         map.AssertContent(_device, 0, lease.Memory.Span);
     }
 
+    /// <summary>Asynchronous reads of the device wait; the first tells that it does.</summary>
+    private (Task Arrived, TaskCompletionSource Opened) CloseGate()
+    {
+        var arrived = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var opened = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _device.Gate = () =>
+        {
+            arrived.TrySetResult();
+            return opened.Task;
+        };
+        return (arrived.Task, opened);
+    }
+
     private static Extent Run(int page, int block, int count) => new((long)page * Page, (long)count * Page, (long)block * Page);
 
     private static BlockRun BlocksOf(int block, int count) => new((long)block * Page, (long)count * Page);
+
+    /// <summary>Pins on all frames: reads go around the cache.</summary>
+    private sealed class PinnedFrames : IDisposable
+    {
+        private readonly FrameTable _frames;
+
+        public PinnedFrames(PageCache cache)
+        {
+            _frames = cache.Engine.Rooms.Frames;
+            for (var frame = 0; frame < _frames.Count; frame++)
+            {
+                _frames.Pin(frame);
+            }
+        }
+
+        public void Dispose()
+        {
+            for (var frame = 0; frame < _frames.Count; frame++)
+            {
+                _frames.Unpin(frame);
+            }
+        }
+    }
 }

@@ -19,7 +19,7 @@ namespace SharedPageCache.Faults;
 /// the leaf is young enough for the page. The engine's sequence is not asked for here, as a hit does not ask for it: an
 /// engine that never stands still would have every fault begin again. What a leaf maps never changes, and a file that left
 /// a leaf comes back to it only with an answer of the same runs. (A leaf with opaque runs is in no index: who left it never
-/// comes back.)
+/// comes back.) Opaque bytes alone, which no leaf can name, are believed only under an unmoved sequence.
 /// </para>
 /// </remarks>
 internal sealed class MinorFaults(Rooms rooms, PageInstaller installer, LoadTable loads)
@@ -209,8 +209,9 @@ internal sealed class MinorFaults(Rooms rooms, PageInstaller installer, LoadTabl
 
         if (load.Pieces is not null)
         {
-            // No identity tells, but the leaf does. Opaque bytes that are in no slot are those of the file they came through.
-            return leaf == load.Leaf && (!load.IsOpaque || file == load.File);
+            // No identity tells, but the leaf does. Opaque bytes that are in no slot are at most those of the file they came
+            // through, and not even that if its truth moved on while they were read.
+            return leaf == load.Leaf && (!load.IsOpaque || (file == load.File && file.Holds(load.Cookie)));
         }
 
         var source = leaf.Resolve(slot, rooms.PageShift);

@@ -349,7 +349,8 @@ internal sealed class PageFaults
         }
 
         _rooms.Counters.ReadsAround.Increment();
-        if (LeafFinder.IsYoungEnough(file.Volume, found.Leaf, Window.SlotOf(page)) && file.Reaches(Window.Of(page), found.Leaf))
+        if (LeafFinder.IsYoungEnough(file.Volume, found.Leaf, Window.SlotOf(page)) && file.Reaches(Window.Of(page), found.Leaf)
+            && (source.Kind == PageSourceKind.Block || !found.Leaf.Runs.HasOpaque || file.Holds(found.Cookie)))
         {
             return new PageHold(PageHoldKind.Around, frame);
         }

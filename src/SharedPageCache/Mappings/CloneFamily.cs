@@ -11,18 +11,11 @@ internal sealed class CloneFamily
     private TinyLock _lock;
     private FileMapping?[] _members = new FileMapping?[1];
     private int _count;
-    private int _expected;
 
     public bool HasMembers => Atomic.LoadAcquire(ref _count) != 0;
 
-    /// <summary>Whether there is more than one open file, or going to be: who is alone shares no node.</summary>
-    public bool HasRelatives => Atomic.LoadAcquire(ref _expected) + Atomic.LoadAcquire(ref _count) > 1;
-
-    /// <summary>A clone is going to join. A full fence: what is looked at next is what it will share.</summary>
-    public void Expect() => Atomic.Increment(ref _expected);
-
-    /// <summary>The clone has joined, or will not.</summary>
-    public void ExpectNoMore() => Atomic.Decrement(ref _expected);
+    /// <summary>Whether there is more than one open file: who is alone shares no node.</summary>
+    public bool HasRelatives => Atomic.LoadAcquire(ref _count) > 1;
 
     public void Join(FileMapping file)
     {

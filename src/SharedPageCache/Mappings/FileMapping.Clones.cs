@@ -55,34 +55,25 @@ internal sealed partial class FileMapping
     /// </summary>
     private FileMapping AddClone(IExtentMap extents, long sequence, FileId id, string? name, SecurityDomain domain)
     {
-        var isAlone = !Family.HasRelatives;
-        Family.Expect();
-        try
+        var isSettled = sequence != UnknownSequence && sequence == SequenceOrUnknown() && sequence == _toldSequence;
+        if (isSettled && !Family.HasRelatives)
         {
-            var isSettled = sequence != UnknownSequence && sequence == SequenceOrUnknown() && sequence == _toldSequence;
-            if (isSettled && isAlone)
-            {
-                // Until now nobody else shared a node.
-                Atomic.StoreRelease(ref _sharedSequence, sequence);
-            }
-
-            var clone = isSettled
-                ? Volume.AddClone(this, extents, Tree, isInLine: sequence == _sharedSequence, id, name, domain)
-                : Volume.AddClone(this, extents, TreeSurgery.OnlyDirty(this), isInLine: true, id, name, domain);
-            Volume.OwePersist();
-
-            // From here on neither file owns what both show: the clone was born with a stamp that no node carries.
-            Atomic.StoreRelease(ref _stamp, NewStamp());
-            if (WritingIfAny is { } writing)
-            {
-                clone.Writing.InheritFrom(writing);
-            }
-
-            return clone;
+            // Until now nobody else shared a node.
+            _sharedSequence = sequence;
         }
-        finally
+
+        var clone = isSettled
+            ? Volume.AddClone(this, extents, Tree, isInLine: sequence == _sharedSequence, id, name, domain)
+            : Volume.AddClone(this, extents, TreeSurgery.OnlyDirty(this), isInLine: true, id, name, domain);
+        Volume.OwePersist();
+
+        // From here on neither file owns what both show: the clone was born with a stamp that no node carries.
+        Atomic.StoreRelease(ref _stamp, NewStamp());
+        if (WritingIfAny is { } writing)
         {
-            Family.ExpectNoMore();
+            clone.Writing.InheritFrom(writing);
         }
+
+        return clone;
     }
 }

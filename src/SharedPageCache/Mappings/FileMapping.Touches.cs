@@ -1,11 +1,22 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using SharedPageCache.Concurrency;
 
 namespace SharedPageCache.Mappings;
 
-/// <summary>What a file has used: bits of the file, counts of the leaves, changed together inside the gate.</summary>
+/// <content>Which pages the file has used, and what that counts in the leaves that it shows.</content>
 internal sealed partial class FileMapping
 {
+    private const int FewAttempts = 8;
+
+    private TouchMap? _touches;
+
+    public TouchMap? Touches
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Atomic.LoadAcquire(ref _touches);
+    }
+
     public TouchMap MakeTouches()
     {
         var pages = (Tree.Length - 1 >> Volume.PageShift) + 1;

@@ -12,8 +12,8 @@ namespace SharedPageCache.Mappings;
 /// field          written                               read
 /// _tree          inside the gate, alone, with release  by anybody, with acquire
 /// _invalidations inside the gate, alone                by faults, before asking and inside the gate or a leaf's lock
-/// _sharedSequence inside the gate, alone, or binding   inside the gate, and by MayLoadThrough (see there)
-/// _toldSequence  inside the gate, alone                inside the gate, alone
+/// _sharedSequence inside the gate, alone, or binding   inside the gate
+/// _toldSequence  inside the gate, alone, or binding    inside the gate, alone, and by MayLoadThrough (see there)
 /// _stamp         inside the gate, alone                inside the gate
 /// _handles       under the volume's files lock         the same
 /// _writing       once, by compare-and-swap             by anybody, with acquire
@@ -50,7 +50,6 @@ internal sealed partial class FileMapping
     public const int FixedBytes = 256;
 
     private const long UnknownSequence = long.MinValue;
-    private const int FewAttempts = 8;
 
     private static long s_lastStamp;
 
@@ -58,7 +57,6 @@ internal sealed partial class FileMapping
     private PageTree? _tree;
     private FileWriting? _writing;
     private long _stamp;
-    private TouchMap? _touches;
     private long _invalidations;
 
     /// <summary>The sequence at which this file had the same truth as all who share nodes of its tree.</summary>
@@ -116,12 +114,6 @@ internal sealed partial class FileMapping
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         get => Atomic.LoadAcquire(ref _tree)!;
-    }
-
-    public TouchMap? Touches
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => Atomic.LoadAcquire(ref _touches);
     }
 
     /// <summary>Whether the engine lets the file be written.</summary>
@@ -293,27 +285,25 @@ internal sealed partial class FileMapping
     }
 
     /// <summary>
-    /// Whether an opaque page of a leaf, read through this file now, is what all who share the leaf show. Not if the
-    /// file's truth may have moved on since the leaf came to it: then it leaves the leaf and asks for its own.
+    /// Whether an opaque page of a leaf, read through this file under a cookie, is what the leaf says. Not if the file's
+    /// truth may have moved on since the leaf came to it: then it leaves the leaf and asks for its own.
     /// </summary>
     /// <remarks>
     /// <para>
-    /// Opaque bytes are the file's own and may change in place, so what is filled into a slot that relatives share must be
-    /// of the sequence at which they began to share. The cookie was taken before the bytes are read and must still hold
-    /// when they are installed, and the sequence moves before the bytes do: so bytes that pass both are of that sequence.
-    /// Who joins a load finds its bytes only if they were installed.
+    /// Opaque bytes are the file's own and may change in place, or be given an address: what is then read through the file
+    /// is not the leaf's page, for this file or any that shares the leaf. So the leaf must be true at the cookie's sequence:
+    /// it was answered at it, or all changes up to it were told, which took out of the tree what they changed. The cookie
+    /// must still hold when the bytes are used, and the sequence moves before they do: bytes that pass both are of that
+    /// sequence.
     /// </para>
     /// <para>
-    /// Asked outside any lock, after the cookie was taken; the file may be getting its first relative at that moment. Its
-    /// clone announces itself (full fence), then looks at the sequence for the last time, and only then takes the tree. A
-    /// cookie of a later sequence was taken after that look, so who has it sees the announcement here; and bytes of this
-    /// very sequence are the clone's too.
+    /// Asked outside any lock, after cookie and leaf were taken. A change counts as told after the tree was exchanged: who
+    /// finds it told here and has an older leaf does not reach that leaf any more, which is looked at before it is used.
     /// </para>
     /// </remarks>
     public bool MayLoadThrough(Leaf leaf, Cookie cookie) =>
         !leaf.Runs.HasOpaque
-        || !Family.HasRelatives
-        || cookie.Sequence == Atomic.LoadAcquire(ref _sharedSequence)
+        || cookie.Sequence == Atomic.LoadAcquire(ref _toldSequence)
         || (Atomic.LoadAcquire(ref _opaqueLeaves) is { } own && own.TryGetValue(leaf, out var sequence)
             && (long)sequence == cookie.Sequence);
 
@@ -355,15 +345,15 @@ internal sealed partial class FileMapping
         {
             // The count first: whoever fills a slot under a leaf's lock after this sees it, or filled before the swap.
             Atomic.Add(ref _invalidations, 1);
+            if (firstWindow <= lastWindow)
+            {
+                DropWindows(firstWindow, lastWindow);
+            }
+
             if (SequenceOrUnknown() > _toldSequence)
             {
                 // Never ahead of the sequence: several invalidations of one change must not stand for one to come.
                 Atomic.Add(ref _toldSequence, 1);
-            }
-
-            if (firstWindow <= lastWindow)
-            {
-                DropWindows(firstWindow, lastWindow);
             }
         }
         finally

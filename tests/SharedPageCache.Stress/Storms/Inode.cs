@@ -6,8 +6,8 @@ namespace SharedPageCache.Stress.Storms;
 /// <summary>A file of the storm's engine: its extents, what its units may show, and the handles that are open on it.</summary>
 internal class Inode(StormEngine engine, int number, Layout layout, Moment[] done, ExtentFlags flags) : IExtentMap
 {
-    private Layout _layout = layout;
-    private long _sequence;
+    private Truth _truth = new(layout, 0);
+    private long _jitter;
     private bool _isDeleted;
 
     public StormEngine Engine { get; } = engine;
@@ -31,23 +31,22 @@ internal class Inode(StormEngine engine, int number, Layout layout, Moment[] don
         set => Volatile.Write(ref _isDeleted, value);
     }
 
-    public Layout Layout => Volatile.Read(ref _layout);
+    public Layout Layout => Volatile.Read(ref _truth).Layout;
 
     public long Sequence
     {
         get
         {
-            Engine.Faults.MaybeJitter(ref _sequence);
-            return Interlocked.Read(ref _sequence);
+            Engine.Faults.MaybeJitter(ref _jitter);
+            return Volatile.Read(ref _truth).Sequence + Interlocked.Read(ref _jitter);
         }
     }
 
-    /// <summary>Under the engine's lock: the sequence moves before the extents do.</summary>
-    public void Change(Layout layout)
-    {
-        Interlocked.Increment(ref _sequence);
-        Volatile.Write(ref _layout, layout);
-    }
+    /// <summary>
+    /// Under the engine's lock: sequence and extents move as one. So an answer under a number is that number's truth, and
+    /// opaque bytes that are read under it are what the answer says: the device gives others whatever it likes.
+    /// </summary>
+    public void Change(Layout layout) => Volatile.Write(ref _truth, new Truth(layout, _truth.Sequence + 1));
 
     public ValueTask GetExtentsAsync(
         long offset, long length, IBufferWriter<Extent> destination, CancellationToken cancellationToken)
@@ -114,6 +113,8 @@ internal class Inode(StormEngine engine, int number, Layout layout, Moment[] don
             unit = end;
         }
     }
+
+    private sealed record Truth(Layout Layout, long Sequence);
 
     private bool Continues(Layout layout, long unit)
     {

@@ -144,7 +144,16 @@ internal sealed class StormDevice(int blockSize, int blocks, StormFaults faults)
         var inUnit = (int)((offset - layout.Base) % blockSize);
         var part = Math.Min(blockSize - inUnit, buffer.Length);
         var opaque = unit >= 0 && unit < layout.Blocks.Length && layout.Blocks[unit] == Layout.OpaqueUnit;
-        Word.Fill(buffer[..part], opaque ? layout.Opaque![unit] : Word.Zero, inUnit);
+        if (opaque)
+        {
+            Word.Fill(buffer[..part], layout.Opaque![unit], inUnit);
+        }
+        else
+        {
+            // The unit has an address now. Nobody may believe what is read under the sequence of before.
+            buffer[..part].Fill(0xDD);
+        }
+
         return part;
     }
 

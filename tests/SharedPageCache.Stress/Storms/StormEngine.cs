@@ -8,7 +8,7 @@ namespace SharedPageCache.Stress.Storms;
 /// them, by the protocol that the cache asks for. Its own steps run on one thread; clones and deletions come from any.
 /// </summary>
 /// <remarks>
-/// Protocol of a change: announce the new content in the histories; sequence, then extents (under the lock);
+/// Protocol of a change: announce the new content in the histories; sequence and extents (under the lock);
 /// <c>InvalidateExtents</c> on every handle; from here on a read must see the new content; <c>Discard</c> of what nobody
 /// shows any more; only then are those blocks given out again.
 /// </remarks>
@@ -501,6 +501,7 @@ internal sealed class StormEngine
         }
 
         Volume.Relocate(RunOf(from, count), RunOf(to, count), GenerationOf(from), GenerationOf(to));
+        var handles = new List<MappedFile>();
         lock (Lock)
         {
             foreach (var inode in _inodes)
@@ -520,6 +521,7 @@ internal sealed class StormEngine
                 if (blocks is not null)
                 {
                     inode.Change(inode.Layout with { Blocks = blocks });
+                    handles.AddRange(inode.Handles);
                     Drop([.. old.Where((block, unit) => block != blocks[unit])]);
                 }
             }
@@ -534,6 +536,8 @@ internal sealed class StormEngine
             }
         }
 
+        // Nothing has to be dropped, but the change is over.
+        handles.ForEach(handle => Invalidate(handle, 0, 0));
         DiscardAndFree();
     }
 
