@@ -216,7 +216,11 @@ public class FullCacheTests
                 Assert.Equal(MemoryDevice.Word(place), BitConverter.ToUInt64(buffer));
             }
         }))).Within();
-        file.ReadWord(0);
+
+        // Where the gates of both files were never free, dead leaves were exchanged by copying paths; what these left behind
+        // counts until it is collected.
+        Collect();
+        cache.Cache.Engine.Rooms.Supply.Balance();
         AssertWithinCapacity(cache);
     }
 
