@@ -1,3 +1,4 @@
+using SharedPageCache.Frames;
 using SharedPageCache.Mappings;
 using SharedPageCache.Rmap;
 using SharedPageCache.Writeback;
@@ -446,15 +447,17 @@ internal sealed class PageWrite : IDisposable
                 continue;
             }
 
-            var lsn = _lsn;
+            var (lsn, round) = (_lsn, long.MaxValue);
             var replaces = leaves[i].IsProvisional(slot);
-            if (replaces && _file.Volume.Dirty.TryGet(old.Frame, out var source) && lsn < source.Lsn)
+            if (replaces && _file.Volume.Dirty.TryGet(old.Frame, out var source))
             {
-                // The copy holds what the source's log record describes.
-                lsn = source.Lsn;
+                // The copy holds what the source's log record describes; a flush that owes the source owes the copy, unless
+                // it has the source's image already.
+                lsn = lsn < source.Lsn ? source.Lsn : lsn;
+                round = _rooms.Frames[old.Frame].State.Load().Phase == FramePhase.Dirty ? source.Round : round;
             }
 
-            Show(i, leaves[i], slot, stamp, lsn);
+            Show(i, leaves[i], slot, stamp, lsn, round);
             if (replaces)
             {
                 walk ??= _provisional.NewWalk();
@@ -464,7 +467,8 @@ internal sealed class PageWrite : IDisposable
     }
 
     /// <summary>Publishes upwards: bytes and state, the dirty set, the frame's place, the reference.</summary>
-    private void Show(int i, Leaf leaf, int slot, long stamp, Lsn lsn)
+    /// <remarks>With X until the reference is there: no write-back takes the frame for one that nobody shows.</remarks>
+    private void Show(int i, Leaf leaf, int slot, long stamp, Lsn lsn, long round)
     {
         var frame = _pages[i].Frame;
         _pages[i] = new PreparedPage(-1);
@@ -472,11 +476,12 @@ internal sealed class PageWrite : IDisposable
         _rooms.Frames.SetStamp(frame, stamp);
         _rooms.Frames[frame].State.PublishDirty();
         _file.Volume.Dirty.Add(
-            frame, new DirtyPages.Entry(generation, _file, _firstPage + i, lsn, _rooms.Time.GetTimestamp()));
+            frame, new DirtyPages.Entry(generation, _file, _firstPage + i, lsn, _rooms.Time.GetTimestamp(), round));
         leaf.Lock.Enter();
         _rooms.Rmap.Add(frame, new Place(leaf.Family.Id, slot));
         leaf.InstallProvisional(slot, PageReference.Resident(frame, generation), _rooms.Ledger);
         leaf.Lock.Exit();
+        _rooms.Frames[frame].State.EndWrite(changed: false);
     }
 
     private void NoteUse(Leaf[] leaves)
