@@ -80,7 +80,7 @@ internal sealed class CacheEngine
         }
 
         var failures = await writer.FlushAsync(
-            () => TreeSurgery.ProvisionalsOf(file.Tree, firstPage, lastPage).ConvertAll(static dirty => dirty.Reference.Frame),
+            () => TreeSurgery.ProvisionalsOf(file.Tree, firstPage, lastPage).ConvertAll(static dirty => dirty.Reference),
             cancellationToken).ConfigureAwait(false);
         var untold = file.WritingIfAny?.TakeUntold();
         if (failures.Count > 0)
@@ -106,7 +106,9 @@ internal sealed class CacheEngine
         }
 
         var failures = await writer
-            .FlushAsync(() => volume.Dirty.All().ConvertAll(static entry => entry.Key), cancellationToken).ConfigureAwait(false);
+            .FlushAsync(
+                () => volume.Dirty.All().ConvertAll(static entry => PageReference.Resident(entry.Key, entry.Value.Generation)),
+                cancellationToken).ConfigureAwait(false);
         if (failures.Count > 0)
         {
             throw failures[0].Error;

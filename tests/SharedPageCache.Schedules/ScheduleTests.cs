@@ -99,3 +99,33 @@ public sealed class RandomTests(ITestOutputHelper output) : ScheduleTests(output
     [MemberData(nameof(Names))]
     public void Holds(string name) => Explore(Catalogue.Named(name));
 }
+
+/// <summary>See <see cref="WriteScenarios"/>.</summary>
+public sealed class WriteTests(ITestOutputHelper output) : ScheduleTests(output)
+{
+    public static TheoryData<string> Names => [.. WriteScenarios.All.Select(scenario => scenario.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Holds(string name) => Explore(Catalogue.Named(name));
+}
+
+/// <summary>See <see cref="WritebackScenarios"/>.</summary>
+public sealed class WritebackTests(ITestOutputHelper output) : ScheduleTests(output)
+{
+    public static TheoryData<string> Names => [.. WritebackScenarios.All.Select(scenario => scenario.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Holds(string name) => Explore(Catalogue.Named(name));
+}
+
+/// <summary>See <see cref="RandomWriteScenarios"/>.</summary>
+public sealed class RandomWriteTests(ITestOutputHelper output) : ScheduleTests(output)
+{
+    public static TheoryData<string> Names => [.. RandomWriteScenarios.All.Select(scenario => scenario.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Holds(string name) => Explore(Catalogue.Named(name));
+}

@@ -92,7 +92,7 @@ internal sealed class BlockInvalidation(Rooms rooms)
     /// What is dirty goes too. An image that is being written is left to its write-back, which finds the volume detached
     /// when it takes the binding lock, and publishes nothing.
     /// </summary>
-    private void DropDirty(VolumeMap volume)
+    public void DropDirty(VolumeMap volume)
     {
         foreach (var (frame, entry) in volume.Dirty.All())
         {

@@ -11,4 +11,6 @@ internal sealed class FrameSink(Rooms rooms, BlockInvalidation invalidation) : I
     public void Admit(int frame, int generation, ulong identityHash) => rooms.Reclaimer.Admit(frame, generation, identityHash);
 
     public void DropBlocks(VolumeMap volume, BlockRun run) => invalidation.DropCached(volume, run);
+
+    public void DropDirty(VolumeMap volume) => invalidation.DropDirty(volume);
 }

@@ -112,7 +112,12 @@ internal sealed class PageFaults
 
             if (!LeafFinder.TryFind(file, page, out var found))
             {
-                found = await _finder.FindAsync(file, page, blocking, cancellationToken).ConfigureAwait(false);
+                if (await _finder.FindAsync(file, page, blocking, cancellationToken).ConfigureAwait(false) is not { } made)
+                {
+                    continue;
+                }
+
+                found = made;
                 Maintain();
             }
 
@@ -201,7 +206,12 @@ internal sealed class PageFaults
             file.ThrowIfClosed();
             if (!LeafFinder.TryFind(file, page, out var found))
             {
-                found = await _finder.FindAsync(file, page, blocking: false, cancellationToken).ConfigureAwait(false);
+                if (await _finder.FindAsync(file, page, blocking: false, cancellationToken).ConfigureAwait(false) is not { } made)
+                {
+                    break;
+                }
+
+                found = made;
                 Maintain();
             }
 

@@ -1,4 +1,5 @@
 using CommunityToolkit.HighPerformance.Buffers;
+using SharedPageCache.Frames;
 using SharedPageCache.Mappings;
 using SharedPageCache.Rmap;
 using SharedPageCache.Writeback;
@@ -225,39 +226,16 @@ internal sealed class PageWrite : IDisposable
 
     private void Fill(int i, int frame, ReadOnlySpan<byte> source, long clock, ReadOnlySpan<byte> bytes)
     {
-        var page = _firstPage + i;
-        var target = _rooms.Arena.Span(frame);
+        var pageStart = _firstPage + i << _rooms.PageShift;
         var isWhole = IsWhole(i);
-        if (!isWhole && source.IsEmpty)
+        if (!isWhole && !source.IsEmpty)
         {
-            target.Clear();
-        }
-        else if (!isWhole)
-        {
-            source.CopyTo(target);
             _rooms.Writeback.PagesCopied.Increment();
         }
 
-        // Behind the file's end a page holds zeros, so that a longer file finds them.
-        var inside = _file.Tree.Length - (page << _rooms.PageShift);
-        if (inside < target.Length)
-        {
-            target[(int)Math.Max(0, inside)..].Clear();
-        }
-
-        Overlay(i, target, bytes);
+        PageContent.Compose(
+            _rooms.Arena.Span(frame), isWhole ? default : source, isWhole, pageStart, _file.Tree.Length, _offset, bytes);
         _pages[i] = new PreparedPage(frame, _file.Edition, isWhole ? long.MaxValue : clock);
-    }
-
-    private void Overlay(int i, Span<byte> page, ReadOnlySpan<byte> bytes)
-    {
-        var start = (_firstPage + i << _rooms.PageShift) - _offset;
-        var from = (int)Math.Max(0, start);
-        var to = (int)Math.Min(_length, start + page.Length);
-        if (to > from)
-        {
-            bytes[from..to].CopyTo(page[(int)(from - start)..]);
-        }
     }
 
     /// <summary>Changes everything, or nothing.</summary>
@@ -455,7 +433,7 @@ internal sealed class PageWrite : IDisposable
             var old = leaves[i][slot];
             if (_pages[i].Frame < 0)
             {
-                Overlay(i, _rooms.Arena.Span(old.Frame), bytes);
+                PageContent.Overlay(_rooms.Arena.Span(old.Frame), _firstPage + i << _rooms.PageShift, _offset, bytes);
                 if (_lsn != Lsn.None)
                 {
                     _file.Volume.Dirty.Raise(old.Frame, _lsn);
@@ -465,15 +443,17 @@ internal sealed class PageWrite : IDisposable
                 continue;
             }
 
-            var lsn = _lsn;
+            var (lsn, round) = (_lsn, long.MaxValue);
             var replaces = leaves[i].IsProvisional(slot);
-            if (replaces && _file.Volume.Dirty.TryGet(old.Frame, out var source) && lsn < source.Lsn)
+            if (replaces && _file.Volume.Dirty.TryGet(old.Frame, out var source))
             {
-                // The copy holds what the source's log record describes.
-                lsn = source.Lsn;
+                // The copy holds what the source's log record describes; a flush that owes the source owes the copy, unless
+                // it has the source's image already.
+                lsn = lsn < source.Lsn ? source.Lsn : lsn;
+                round = _rooms.Frames[old.Frame].State.Load().Phase == FramePhase.Dirty ? source.Round : round;
             }
 
-            Show(i, leaves[i], slot, stamp, lsn);
+            Show(i, leaves[i], slot, stamp, lsn, round);
             if (replaces)
             {
                 walk ??= _provisional.NewWalk();
@@ -483,7 +463,8 @@ internal sealed class PageWrite : IDisposable
     }
 
     /// <summary>Publishes upwards: bytes and state, the dirty set, the frame's place, the reference.</summary>
-    private void Show(int i, Leaf leaf, int slot, long stamp, Lsn lsn)
+    /// <remarks>With X until the reference is there: no write-back takes the frame for one that nobody shows.</remarks>
+    private void Show(int i, Leaf leaf, int slot, long stamp, Lsn lsn, long round)
     {
         var frame = _pages[i].Frame;
         _pages[i] = new PreparedPage(-1);
@@ -492,16 +473,12 @@ internal sealed class PageWrite : IDisposable
         _rooms.Frames.SetStamp(frame, stamp);
         _rooms.Frames[frame].State.PublishDirty();
         _file.Volume.Dirty.Add(
-            frame, new DirtyPages.Entry(generation, _file, _firstPage + i, lsn, _rooms.Time.GetTimestamp()));
+            frame, new DirtyPages.Entry(generation, _file, _firstPage + i, lsn, _rooms.Time.GetTimestamp(), round));
         leaf.Lock.Enter();
         _rooms.Rmap.Add(frame, new Place(leaf.Family.Id, slot));
         leaf.InstallProvisional(slot, PageReference.Resident(frame, generation), _rooms.Ledger);
         leaf.Lock.Exit();
-        if (_file.Volume.IsDetached)
-        {
-            // Detached after the look at it: of the two, the detacher's look at the dirty set and this one, one sees the other.
-            _provisional.Orphan(_file.Volume, frame, generation, duringWriteback: false);
-        }
+        _rooms.Frames[frame].State.EndWrite(changed: false);
     }
 
     private void NoteUse(Leaf[] leaves)

@@ -179,12 +179,15 @@ internal struct FrameState
         }
     }
 
-    /// <summary>Free -> Dirty, by the owner of the free frame who has filled it. The release that makes the bytes visible.</summary>
+    /// <summary>
+    /// Free -> Dirty with X, by the owner of the free frame who has filled it. The release that makes the bytes visible. The
+    /// owner ends the write when a leaf shows the frame: until then no write-back freezes it.
+    /// </summary>
     public void PublishDirty()
     {
         var word = Load();
         Require(word, FramePhase.Free);
-        var next = word.Word & GenerationMask | (word.Word + SequenceUnit & SequenceMask) | (long)FramePhase.Dirty;
+        var next = word.Word & GenerationMask | (word.Word + SequenceUnit & SequenceMask) | ExclusiveBit | (long)FramePhase.Dirty;
         Atomic.StoreRelease(ref _word, next);
     }
 

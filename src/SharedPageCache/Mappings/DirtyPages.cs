@@ -9,12 +9,17 @@ namespace SharedPageCache.Mappings;
 /// An entry comes with the frame's first dirty content, before a leaf shows it, and goes when the frame has got its block
 /// or has lost its last owner. Guarded by its own lock, innermost. The count is exact at rest and drops only by a
 /// successful write-back, or because nobody shows the page any more.
+/// <para>
+/// <b>Rounds.</b> A flush owes whatever was written before it began. A page that it has not frozen yet may be overwritten in
+/// another frame meanwhile, and the old frame go: the new one inherits the old one's round, and so belongs to the flush.
+/// </para>
 /// </remarks>
 internal sealed class DirtyPages
 {
     private readonly Dictionary<int, Entry> _entries = [];
     private TinyLock _lock;
     private int _count;
+    private long _rounds;
 
     /// <summary>What is known of a provisional frame.</summary>
     /// <param name="Generation">The frame's generation.</param>
@@ -22,14 +27,25 @@ internal sealed class DirtyPages
     /// <param name="Page">The page of that file.</param>
     /// <param name="Lsn">The newest log record of its content.</param>
     /// <param name="Since">When it became dirty, as a time stamp of the cache's clock.</param>
-    public readonly record struct Entry(int Generation, FileMapping File, long Page, Lsn Lsn, long Since);
+    /// <param name="Round">How many flushes had begun when the oldest of its content was written that no image has.</param>
+    public readonly record struct Entry(int Generation, FileMapping File, long Page, Lsn Lsn, long Since, long Round);
 
     public int Count => Atomic.LoadAcquire(ref _count);
 
+    /// <summary>A flush begins: it owes all entries of an earlier round than the one that is returned.</summary>
+    public long BeginRound()
+    {
+        _lock.Enter();
+        var round = ++_rounds;
+        _lock.Exit();
+        return round;
+    }
+
+    /// <summary>Adds an entry. It is of the current round, or of an older one that it says.</summary>
     public void Add(int frame, Entry entry)
     {
         _lock.Enter();
-        _entries[frame] = entry;
+        _entries[frame] = entry with { Round = Math.Min(entry.Round, _rounds) };
         Atomic.StoreRelease(ref _count, _entries.Count);
         _lock.Exit();
     }

@@ -13,7 +13,7 @@ namespace SharedPageCache.Mappings;
 /// _tree          inside the gate, alone, with release  by anybody, with acquire
 /// _invalidations inside the gate, alone                by faults, before asking and inside the gate or a leaf's lock
 /// _sharedSequence inside the gate, alone, or binding   inside the gate
-/// _toldSequence  inside the gate, alone, or binding    inside the gate, alone, and by MayLoadThrough (see there)
+/// _toldSequence  under the binding lock                inside the gate, alone, and by MayLoadThrough (see there)
 /// _stamp         inside the gate, alone                inside the gate
 /// _handles       under the volume's files lock         the same
 /// _writing       once, by compare-and-swap             by anybody, with acquire
@@ -350,11 +350,15 @@ internal sealed partial class FileMapping
                 DropWindows(firstWindow, lastWindow);
             }
 
+            Volume.Binding.Enter();
             if (SequenceOrUnknown() > _toldSequence)
             {
-                // Never ahead of the sequence: several invalidations of one change must not stand for one to come.
+                // Never ahead of the sequence: several invalidations of one change must not stand for one to come. Under the
+                // binding lock, for a publication moves both.
                 Atomic.Add(ref _toldSequence, 1);
             }
+
+            Volume.Binding.Exit();
         }
         finally
         {

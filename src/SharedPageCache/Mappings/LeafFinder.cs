@@ -28,8 +28,9 @@ internal sealed class LeafFinder(FamilyTable families, NodeLedger ledger)
     }
 
     /// <summary>Finds or makes the leaf of a page.</summary>
+    /// <returns>The leaf; null if the page is behind the end of the file, which was truncated meanwhile.</returns>
     /// <exception cref="ExtentMapException">The engine failed, answered against the rules, or never stood still.</exception>
-    public async ValueTask<Found> FindAsync(
+    public async ValueTask<Found?> FindAsync(
         FileMapping file, long page, bool blocking, CancellationToken cancellationToken)
     {
         var window = Window.Of(page);
@@ -41,6 +42,11 @@ internal sealed class LeafFinder(FamilyTable families, NodeLedger ledger)
                 return found;
             }
 
+            if (page << file.Volume.PageShift >= file.Tree.Length)
+            {
+                return null;
+            }
+
             // Both are taken before the question: an answer is as old as the moment before it was asked for.
             var age = file.Volume.Clock.Now;
             var cookie = file.TakeCookie();
@@ -48,6 +54,11 @@ internal sealed class LeafFinder(FamilyTable families, NodeLedger ledger)
             var runs = await ExtentReader.ReadAsync(file, window, blocking, cancellationToken).ConfigureAwait(false);
             file.ThrowIfClosed();
             var slots = ExtentReader.SlotCountOf(file, window);
+            if (slots <= Window.SlotOf(page))
+            {
+                continue;
+            }
+
             var leaf = file.Volume.Leaves.FindOrAdd(runs, slots, age, families, ledger);
             if (leaf is null && (attempt < PatientAttempts || HasChanged(file.Volume, runs, age, Window.SlotOf(page))))
             {

@@ -110,17 +110,22 @@ internal sealed class VolumeMap
     /// <summary>Takes the debt over: a persist that begins now covers it; who fails to pay owes again.</summary>
     public bool TakePersist() => Atomic.Exchange(ref _persistOwed, 0) != 0;
 
-    /// <summary>Detaches the volume. The exchange is a full fence: what is looked at after it was done before, or sees it.</summary>
+    /// <summary>
+    /// Detaches the volume. The exchange is a full fence: what is looked at after it was done before, or sees it. Under the
+    /// binding lock: a publication that has begun gives all its frames their blocks first, and one that begins finds it.
+    /// </summary>
     /// <returns>Whether this call did it; only its caller clears up.</returns>
     public bool Detach()
     {
-        if (Atomic.Exchange(ref _detached, 1) != 0)
+        Binding.Enter();
+        var isFirst = Atomic.Exchange(ref _detached, 1) == 0;
+        Binding.Exit();
+        if (isFirst)
         {
-            return false;
+            Writer?.Stop();
         }
 
-        Writer?.Stop();
-        return true;
+        return isFirst;
     }
 
     /// <summary>Content is going to be relocated. Before the first frame is.</summary>

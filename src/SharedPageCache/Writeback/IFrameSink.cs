@@ -13,4 +13,7 @@ internal interface IFrameSink
 
     /// <summary>Drops what is cached of blocks, and ends loads of them.</summary>
     void DropBlocks(VolumeMap volume, BlockRun run);
+
+    /// <summary>Drops what is dirty of a volume that is detached.</summary>
+    void DropDirty(VolumeMap volume);
 }

@@ -1,3 +1,4 @@
+using SharedPageCache.Concurrency;
 using SharedPageCache.Frames;
 using SharedPageCache.Mappings;
 
@@ -192,10 +193,12 @@ internal sealed class Publication(VolumeMap volume, WritebackServices services)
         _settled.Add(image);
         services.Frames.SetIdentity(frame, identity);
         services.Frames[frame].State.TrySettle(image.Generation);
+        Backoff backoff = default;
         while (services.Table.TryInsert(frame, identity) >= 0)
         {
             // The engine has given out a block that somebody shows: what is cached of it is not what it holds now.
             services.Sink.DropBlocks(volume, new BlockRun(block << services.PageShift, services.PageSize));
+            backoff.Once();
         }
 
         services.Sink.Admit(frame, image.Generation, identity.Hash);

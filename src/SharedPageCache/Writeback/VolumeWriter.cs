@@ -10,7 +10,8 @@ namespace SharedPageCache.Writeback;
 /// <remarks>
 /// <para>
 /// <b>One batch at a time</b>, in order of arrival (<see cref="WritebackBatch"/> says why). A flush writes what was dirty
-/// when its turn came, so all that was written before it was called.
+/// when its turn came, so all that was written before it was called. It asks again what is dirty until nothing is left that
+/// it owes: a page may have moved to another frame between the question and the freeze (see <see cref="DirtyPages"/>).
 /// </para>
 /// <para>
 /// <b>Persist.</b> Every publication and every hook owes a persist. Who flushes takes the debt, calls the engine, and owes
@@ -55,6 +56,13 @@ internal sealed class VolumeWriter : IVolumeWriter
 
     public void Noted()
     {
+        if (_volume.IsDetached)
+        {
+            // Who detached it may have looked before the page was listed (both under the list's lock: one sees the other).
+            _services.Sink.DropDirty(_volume);
+            return;
+        }
+
         if (Atomic.LoadAcquire(ref _isRunning) == 0 && Atomic.Exchange(ref _isRunning, 1) == 0)
         {
             _ = Task.Run(RunAsync);
@@ -91,16 +99,22 @@ internal sealed class VolumeWriter : IVolumeWriter
     }
 
     /// <summary>Makes dirty pages durable, and all that the engine was told about them.</summary>
-    /// <param name="collect">Gives the frames to write, when the turn has come.</param>
+    /// <param name="collect">Gives the dirty frames that are asked for, as references.</param>
     /// <param name="cancellationToken">Cancels the waits before a device write.</param>
     /// <returns>Why pages have failed; empty if everything is durable.</returns>
-    public async Task<List<WritebackFailure>> FlushAsync(Func<List<int>> collect, CancellationToken cancellationToken)
+    public async Task<List<WritebackFailure>> FlushAsync(Func<List<PageReference>> collect, CancellationToken cancellationToken)
     {
         var failures = new List<WritebackFailure>();
         await _turn.TakeAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            await WriteAsync(collect(), failures, cancellationToken).ConfigureAwait(false);
+            var round = _volume.Dirty.BeginRound();
+            var tried = new HashSet<PageReference>();
+            while (Owed(collect(), round, tried) is { Count: > 0 } owed)
+            {
+                await WriteAsync(owed, failures, cancellationToken).ConfigureAwait(false);
+            }
+
             await PersistAsync(failures, cancellationToken).ConfigureAwait(false);
             _volume.RetireLingering();
         }
@@ -114,6 +128,12 @@ internal sealed class VolumeWriter : IVolumeWriter
     }
 
     public void Stop() => _wake.Set();
+
+    /// <summary>What a flush has to write and has not tried: all but what was first written after it began.</summary>
+    private List<int> Owed(List<PageReference> dirty, long round, HashSet<PageReference> tried) =>
+        dirty.FindAll(page =>
+            !(_volume.Dirty.TryGet(page.Frame, out var entry) && entry.Generation == page.Generation && entry.Round >= round)
+            && tried.Add(page)).ConvertAll(static page => page.Frame);
 
     private async Task<int> WriteAsync(List<int> frames, List<WritebackFailure> failures, CancellationToken cancellationToken)
     {

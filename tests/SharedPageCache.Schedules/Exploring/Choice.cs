@@ -168,6 +168,7 @@ internal sealed class PriorityChoice(ulong seed, int depth, int horizon) : Choic
 internal sealed class Preemptions(int first, int[] steps) : Choice
 {
     private int _threads;
+    private int _last;
 
     public override string Line => $"preempt:{first}:{string.Join(',', steps)}";
 
@@ -175,14 +176,13 @@ internal sealed class Preemptions(int first, int[] steps) : Choice
 
     public int[] Steps => steps;
 
-    public override void Begin(int threads) => _threads = threads;
+    public override void Begin(int threads) => (_threads, _last) = (threads, first);
 
-    public override int Next(int current, uint runnable, int step)
+    public override int Next(int current, uint runnable, int step) => _last = step == 0 ? first : After(current, runnable, step);
+
+    /// <summary>In turn from the last one that ran: two who spin do not keep a third from going on.</summary>
+    private int After(int current, uint runnable, int step)
     {
-        if (step == 0)
-        {
-            return first;
-        }
 
         if (current >= 0 && Array.IndexOf(steps, step) < 0)
         {
@@ -191,7 +191,7 @@ internal sealed class Preemptions(int first, int[] steps) : Choice
 
         for (var i = 1; i <= _threads; i++)
         {
-            var thread = (Math.Max(current, 0) + i) % _threads;
+            var thread = (_last + i) % _threads;
             if ((runnable >> thread & 1) != 0 && thread != current)
             {
                 return thread;

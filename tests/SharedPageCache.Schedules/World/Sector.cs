@@ -23,16 +23,18 @@ internal readonly record struct Sector(long Number, int Version)
         }
     }
 
-    /// <summary>Reads back what a sector-sized piece of memory holds.</summary>
+    /// <summary>Reads back what a sector-sized piece of memory, or a part of a sector, holds.</summary>
+    /// <param name="bytes">The bytes.</param>
+    /// <param name="place">The place of the first word in its sector.</param>
     /// <exception cref="TornException">The words do not belong together.</exception>
-    public static Sector Of(ReadOnlySpan<byte> bytes)
+    public static Sector Of(ReadOnlySpan<byte> bytes, int place = 0)
     {
         var words = MemoryMarshal.Cast<byte, ulong>(bytes);
         var first = words[0];
         var sector = first == 0 ? Zero : new Sector((long)(first >> 40), (int)(first >> 28 & 0xFFF));
         for (var i = 0; i < words.Length; i++)
         {
-            if (words[i] != sector.Word(i))
+            if (words[i] != sector.Word(place + i))
             {
                 throw new TornException($"bytes begin as {sector}, but word {i} is 0x{words[i]:x} (sector {words[i] >> 40} version {words[i] >> 28 & 0xFFF})");
             }

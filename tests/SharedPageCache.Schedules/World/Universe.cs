@@ -169,10 +169,11 @@ internal sealed class Universe
         Cache.Verify();
     }
 
+    public string? NameOf(nint address) => NameOf(Cache.Engine.Rooms.Frames, address);
+
     /// <summary>Names the fields of frame headers.</summary>
-    public unsafe string? NameOf(nint address)
+    public static unsafe string? NameOf(FrameTable frames, nint address)
     {
-        var frames = Cache.Engine.Rooms.Frames;
         var distance = address - (nint)Unsafe.AsPointer(ref frames[0]);
         var size = (nint)Unsafe.SizeOf<FrameHeader>();
         if (distance < 0 || distance >= size * frames.Count)

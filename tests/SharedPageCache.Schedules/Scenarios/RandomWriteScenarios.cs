@@ -1,0 +1,89 @@
+using SharedPageCache.Schedules.Exploring;
+using SharedPageCache.Schedules.World;
+
+namespace SharedPageCache.Schedules.Scenarios;
+
+/// <summary>Random little programs of three users that write, read, lease, clone, flush, punch, truncate and close; the seed draws them.</summary>
+internal static class RandomWriteScenarios
+{
+    public static IEnumerable<Scenario> All =>
+    [
+        new("random writes", seed => Make(seed, failures: false)),
+        new("random writes over failing devices", seed => Make(seed, failures: true)),
+    ];
+
+    private static Instance Make(ulong seed, bool failures)
+    {
+        var dice = new Dice(seed ^ 0x5A5A);
+        var universe = new WriteUniverse(frames: 20 + dice.Below(8));
+        var file = universe.Open(id: 1, 10, 11, -1);
+        var files = new List<WrittenFile> { file };
+        for (var warm = dice.Below(4); warm > 0; warm--)
+        {
+            Act(universe, files, ref dice, depth: 0);
+        }
+
+        if (failures)
+        {
+            (universe.Device.FailingWrites, universe.Device.FailingFlushes) = (dice.Below(2), dice.Below(2));
+            (universe.Store.FailingPublishes, universe.Store.FailingPersists) = (dice.Below(2), dice.Below(2));
+        }
+
+        return universe.Run(
+            User(universe, files, new Dice(dice.Next())),
+            User(universe, files, new Dice(dice.Next())),
+            User(universe, files, new Dice(dice.Next())));
+    }
+
+    private static Action User(WriteUniverse universe, List<WrittenFile> files, Dice dice) => () =>
+    {
+        var own = new List<WrittenFile>(files);
+        for (var rest = 1 + dice.Below(3); rest > 0; rest--)
+        {
+            Act(universe, own, ref dice, depth: 1);
+        }
+    };
+
+    private static void Act(WriteUniverse universe, List<WrittenFile> files, ref Dice dice, int depth)
+    {
+        var file = files[dice.Below(files.Count)];
+        var page = dice.Below(3);
+        switch (dice.Below(16))
+        {
+            case 0 or 1:
+                file.Write(page);
+                break;
+            case 2 or 3 or 4:
+                file.WriteHalf(page, dice.Below(2));
+                break;
+            case 5:
+                file.WritePages(0, 2);
+                break;
+            case 6 or 7:
+                files.Add(file.Clone());
+                break;
+            case 8 or 9:
+                file.FlushIfSound();
+                break;
+            case 10:
+                file.Punch(page);
+                break;
+            case 11 when depth == 0:
+                file.Truncate(1);
+                file.Grow(3);
+                break;
+            case 12:
+                universe.Evict();
+                break;
+            case 13:
+                universe.WriteInBackground();
+                break;
+            case 14 when file.File.Length >= 3 * Sector.Size:
+                file.Lease(page, static () => { });
+                break;
+            default:
+                file.Read(page);
+                break;
+        }
+    }
+}

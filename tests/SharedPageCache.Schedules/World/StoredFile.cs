@@ -1,0 +1,127 @@
+using System.Buffers;
+using SharedPageCache.Schedules.Exploring;
+
+namespace SharedPageCache.Schedules.World;
+
+/// <summary>A file of the <see cref="Store"/>: a block for each page that is no hole, now and as it would be after a crash.</summary>
+internal sealed class StoredFile : IWritableExtentMap
+{
+    private readonly Store _store;
+    private long _sequence = 1;
+
+    public StoredFile(Store store, int pages)
+    {
+        _store = store;
+        Pages = pages;
+        store.Add(this);
+    }
+
+    public int Pages { get; private set; }
+
+    public bool IsDeleted { get; private set; }
+
+    public SortedDictionary<int, long> Blocks { get; private init; } = [];
+
+    public SortedDictionary<int, long> DurableBlocks { get; private set; } = [];
+
+    public long Sequence
+    {
+        get
+        {
+            Scheduler.Before();
+            return _sequence;
+        }
+    }
+
+    /// <summary>Whether the next hook refuses.</summary>
+    public bool Refuses { get; set; }
+
+    public bool Shows(long block) => Blocks.ContainsValue(block) || DurableBlocks.ContainsValue(block);
+
+    public void Advance() => _sequence++;
+
+    /// <summary>The map at this moment, to be made durable.</summary>
+    public StoredImage Image() => new(this, new SortedDictionary<int, long>(Blocks));
+
+    /// <summary>Whether the file itself would be there after a crash.</summary>
+    public bool IsDurable { get; private set; }
+
+    public void BecomeDurable(SortedDictionary<int, long> blocks) => (DurableBlocks, IsDurable) = (blocks, true);
+
+    public ValueTask GetExtentsAsync(
+        long offset, long length, IBufferWriter<Extent> destination, CancellationToken cancellationToken)
+    {
+        Scheduler.Note("the engine is asked for extents");
+        foreach (var (page, block) in Blocks)
+        {
+            var at = (long)page * Sector.Size;
+            if (at < offset + length && at + Sector.Size > offset)
+            {
+                destination.Write([new Extent(at, Sector.Size, block * Sector.Size)]);
+            }
+        }
+
+        Scheduler.Note("the engine has answered");
+        return ValueTask.CompletedTask;
+    }
+
+    public IExtentMap Clone()
+    {
+        Begin("clone");
+        var clone = new StoredFile(_store, Pages) { Blocks = new SortedDictionary<int, long>(Blocks) };
+        Scheduler.Note("the engine has cloned");
+        return clone;
+    }
+
+    public void SetLength(long newLength)
+    {
+        Begin($"set the length to {newLength}");
+        _sequence++;
+        Pages = (int)((newLength + Sector.Size - 1) / Sector.Size);
+        Cut(Pages, int.MaxValue);
+    }
+
+    public void PunchHole(long offset, long length)
+    {
+        Begin($"punch {length} bytes at {offset}");
+        _sequence++;
+        Cut((int)(offset / Sector.Size), (int)((offset + length) / Sector.Size) - 1);
+    }
+
+    public void CloneRange(IExtentMap source, long sourceOffset, long destinationOffset, long length) =>
+        throw new NotSupportedException();
+
+    public void Delete()
+    {
+        Begin("delete");
+        _sequence++;
+        (IsDeleted, Pages) = (true, 0);
+        Cut(0, int.MaxValue);
+    }
+
+    private void Begin(string hook)
+    {
+        Scheduler.Note($"hook: {hook}");
+        if (Refuses)
+        {
+            Refuses = false;
+            throw new IOException("the engine refuses.");
+        }
+    }
+
+    private void Cut(int first, int last)
+    {
+        foreach (var page in Blocks.Keys.Where(page => page >= first && page <= last).ToList())
+        {
+            Blocks.Remove(page);
+        }
+
+        Scheduler.Note("the hook is done");
+    }
+}
+
+/// <summary>A file's map as a persist found it.</summary>
+internal sealed class StoredImage(StoredFile file, SortedDictionary<int, long> blocks)
+{
+    public void BecomesDurable() => file.BecomeDurable(blocks);
+}
