@@ -91,7 +91,7 @@ internal sealed class PageWrite : IDisposable
 
             for (var i = 0; i < _pages.Length; i++)
             {
-                if (_pages[i].Frame < 0 && !LooksOwned(i) && Prepare(i, bytes) is var need and not WriteNeed.Done)
+                if (_pages[i].Frame < 0 && (ForcesCopy || !WriteInPlace.LooksPossible(_rooms, _file, _firstPage + i)) && Prepare(i, bytes) is var need and not WriteNeed.Done)
                 {
                     return need;
                 }
@@ -130,14 +130,6 @@ internal sealed class PageWrite : IDisposable
         {
             _file.Writing.Marks.Unmark(_firstPage + --_marked);
         }
-    }
-
-    /// <summary>Whether it is worth trying to write in place. A guess; the gate decides.</summary>
-    private bool LooksOwned(int i)
-    {
-        var page = _firstPage + i;
-        return !ForcesCopy && _file.Tree.FindLeaf(Window.Of(page)) is { } leaf && leaf.IsProvisional(Window.SlotOf(page))
-            && leaf[Window.SlotOf(page)] is { IsResident: true } reference && _rooms.Frames.StampOf(reference.Frame) == _file.Stamp;
     }
 
     private WriteNeed Prepare(int i, ReadOnlySpan<byte> bytes)

@@ -9,6 +9,11 @@ namespace SharedPageCache.Faults;
 /// </summary>
 internal static class WriteInPlace
 {
+    /// <summary>Whether it is worth trying to write a page in place. A guess; the gate decides.</summary>
+    public static bool LooksPossible(Rooms rooms, FileMapping file, long page) =>
+        file.Tree.FindLeaf(Window.Of(page)) is { } leaf && leaf.IsProvisional(Window.SlotOf(page))
+        && leaf[Window.SlotOf(page)] is { IsResident: true } reference && rooms.Frames.StampOf(reference.Frame) == file.Stamp;
+
     /// <summary>
     /// Takes X on a frame if it is this file's alone. Inside the gate; X (a full fence), then the pins: a lease that came
     /// first keeps the page as it is.
