@@ -101,9 +101,6 @@ internal sealed partial class FileMapping
 
     public int IndexInFamily { get; set; }
 
-    /// <summary>A number of the file's own, to sort files by.</summary>
-    public long Order { get; } = NewStamp();
-
     /// <summary>The page after the last one that a fault brought in, and how far the next read-ahead reaches.</summary>
     public long ReadAheadNext { get; set; } = -1;
 

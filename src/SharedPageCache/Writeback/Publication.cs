@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using SharedPageCache.Concurrency;
 using SharedPageCache.Frames;
 using SharedPageCache.Mappings;
@@ -96,7 +97,9 @@ internal sealed class Publication(VolumeMap volume, WritebackServices services)
             }
         }
 
-        owners.Sort(static (left, right) => (left.File.Order, left.Page).CompareTo((right.File.Order, right.Page)));
+        // In an order that is the same for every image, so that pages with the same owners are found to have them.
+        owners.Sort(static (left, right) =>
+            (RuntimeHelpers.GetHashCode(left.File), left.Page).CompareTo((RuntimeHelpers.GetHashCode(right.File), right.Page)));
         _owners.Add(image, owners);
         return owners;
     }
