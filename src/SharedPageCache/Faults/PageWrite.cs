@@ -112,12 +112,12 @@ internal sealed class PageWrite : IDisposable
     }
 
     /// <summary>The page of a <see cref="WriteNeed.Source"/> has come: it is copied at once, while it is held.</summary>
-    public void Supply(PageHold hold, long clock, ReadOnlySpan<byte> bytes)
+    public void Supply(PageHold hold, SourceMoment moment, ReadOnlySpan<byte> bytes)
     {
         var i = (int)(Page - _firstPage);
         if (TryTakeFrame(i, out var frame))
         {
-            Fill(i, frame, hold, clock, bytes);
+            Fill(i, frame, hold, moment, bytes);
         }
     }
 
@@ -163,7 +163,7 @@ internal sealed class PageWrite : IDisposable
             return WriteNeed.Room;
         }
 
-        var clock = _file.Volume.Clock.Now;
+        var moment = SourceMoment.Of(_file);
         var hold = PageHold.Zero;
         if (!IsWhole(i) && !_faults.TryFaultMinor(_file, Page, out hold))
         {
@@ -177,7 +177,7 @@ internal sealed class PageWrite : IDisposable
                 return WriteNeed.Room;
             }
 
-            Fill(i, frame, hold, clock, bytes);
+            Fill(i, frame, hold, moment, bytes);
             return WriteNeed.Done;
         }
         finally
@@ -205,7 +205,7 @@ internal sealed class PageWrite : IDisposable
         return true;
     }
 
-    private void Fill(int i, int frame, PageHold hold, long clock, ReadOnlySpan<byte> bytes)
+    private void Fill(int i, int frame, PageHold hold, SourceMoment moment, ReadOnlySpan<byte> bytes)
     {
         var page = _firstPage + i;
         var target = _rooms.Arena.Span(frame);
@@ -228,7 +228,7 @@ internal sealed class PageWrite : IDisposable
         }
 
         Overlay(i, target, bytes);
-        _pages[i] = new PreparedPage(frame, _file.Edition, isWhole ? long.MaxValue : clock);
+        _pages[i] = new PreparedPage(frame, moment.Edition, isWhole ? long.MaxValue : moment.Clock);
     }
 
     private void Overlay(int i, Span<byte> page, ReadOnlySpan<byte> bytes)
