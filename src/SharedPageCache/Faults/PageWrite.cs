@@ -113,8 +113,8 @@ internal sealed class PageWrite : IDisposable
     }
 
     /// <summary>The page of a <see cref="WriteNeed.Source"/> has come: it is copied at once, and given back.</summary>
-    public void Supply(PageHold hold, long clock, ReadOnlySpan<byte> bytes) =>
-        TryFill((int)(Page - _firstPage), hold, clock, bytes);
+    public void Supply(PageHold hold, SourceMoment moment, ReadOnlySpan<byte> bytes) =>
+        TryFill((int)(Page - _firstPage), hold, moment, bytes);
 
     /// <summary>The engine was told; <paramref name="stamp"/> is the file's stamp from before.</summary>
     public void UnshareTold(long stamp) => _unshareAsked = stamp;
@@ -150,25 +150,25 @@ internal sealed class PageWrite : IDisposable
             return WriteNeed.Room;
         }
 
-        var clock = _file.Volume.Clock.Now;
+        var moment = SourceMoment.Of(_file);
         var hold = PageHold.Zero;
         if (!IsWhole(i) && !_faults.TryFaultMinor(_file, Page, out hold))
         {
             return WriteNeed.Source;
         }
 
-        return TryFill(i, hold, clock, bytes) ? WriteNeed.Done : WriteNeed.Room;
+        return TryFill(i, hold, moment, bytes) ? WriteNeed.Done : WriteNeed.Room;
     }
 
     /// <summary>Makes a page's new content in a new frame, from a source that is given back.</summary>
     /// <returns>False if there is no frame.</returns>
-    private bool TryFill(int i, PageHold hold, long clock, ReadOnlySpan<byte> bytes)
+    private bool TryFill(int i, PageHold hold, SourceMoment moment, ReadOnlySpan<byte> bytes)
     {
         try
         {
             if (TryTakeFrame(i, out var frame))
             {
-                Fill(i, frame, SourceOf(hold), clock, bytes);
+                Fill(i, frame, SourceOf(hold), moment, bytes);
                 return true;
             }
 
@@ -180,7 +180,7 @@ internal sealed class PageWrite : IDisposable
             hold = PageHold.Zero;
             if (TryTakeFrame(i, out frame))
             {
-                Fill(i, frame, source, clock, bytes);
+                Fill(i, frame, source, moment, bytes);
                 return true;
             }
 
@@ -216,7 +216,7 @@ internal sealed class PageWrite : IDisposable
         return true;
     }
 
-    private void Fill(int i, int frame, ReadOnlySpan<byte> source, long clock, ReadOnlySpan<byte> bytes)
+    private void Fill(int i, int frame, ReadOnlySpan<byte> source, SourceMoment moment, ReadOnlySpan<byte> bytes)
     {
         var pageStart = _firstPage + i << _rooms.PageShift;
         var isWhole = IsWhole(i);
@@ -227,7 +227,7 @@ internal sealed class PageWrite : IDisposable
 
         PageContent.Compose(
             _rooms.Arena.Span(frame), isWhole ? default : source, isWhole, pageStart, _file.Tree.Length, _offset, bytes);
-        _pages[i] = new PreparedPage(frame, _file.Edition, isWhole ? long.MaxValue : clock);
+        _pages[i] = new PreparedPage(frame, moment.Edition, isWhole ? long.MaxValue : moment.Clock);
     }
 
     /// <summary>Changes everything, or nothing.</summary>

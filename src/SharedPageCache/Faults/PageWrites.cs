@@ -68,9 +68,9 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
         {
             if (need == WriteNeed.Source)
             {
-                var clock = file.Volume.Clock.Now;
+                var moment = SourceMoment.Of(file);
                 var hold = await HoldAsync(file, write.Page, blocking, cancellationToken).ConfigureAwait(false);
-                write.Supply(hold, clock, []);
+                write.Supply(hold, moment, []);
                 continue;
             }
 
@@ -86,9 +86,9 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
         {
             if (need == WriteNeed.Source)
             {
-                var clock = file.Volume.Clock.Now;
+                var moment = SourceMoment.Of(file);
                 var hold = faults.Fault(new PageFaults.Request(file, write.Page, 1, Blocking: true));
-                write.Supply(hold, clock, bytes);
+                write.Supply(hold, moment, bytes);
                 continue;
             }
 
@@ -105,9 +105,9 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
         {
             if (need == WriteNeed.Source)
             {
-                var clock = file.Volume.Clock.Now;
+                var moment = SourceMoment.Of(file);
                 var hold = await HoldAsync(file, write.Page, blocking: false, cancellationToken).ConfigureAwait(false);
-                write.Supply(hold, clock, bytes.Span);
+                write.Supply(hold, moment, bytes.Span);
                 continue;
             }
 

@@ -26,6 +26,7 @@ internal sealed class Scheduler : IDisposable
     private long _moves;
     private int _lonelySpins;
     private int _timeOuts;
+    private int _lastTimeOut;
     private int _pointsWhileEnding;
     private bool _ending;
     private bool _dense;
@@ -97,7 +98,7 @@ internal sealed class Scheduler : IDisposable
         _choice = choice;
         _count = bodies.Length;
         _limit = limit;
-        (_steps, _moves, _lonelySpins, _timeOuts, _pointsWhileEnding, _ending, _wrong) = (0, 0, 0, 0, 0, false, null);
+        (_steps, _moves, _lonelySpins, _timeOuts, _lastTimeOut, _pointsWhileEnding, _ending, _wrong) = (0, 0, 0, 0, 0, 0, false, null);
         Trace = trace;
         choice.Begin(_count);
         _dense = choice.IsDense;
@@ -276,11 +277,13 @@ internal sealed class Scheduler : IDisposable
             }
         }
 
-        for (var i = 0; i < _count; i++)
+        // In turn: two whose time is up do not keep a third waiting.
+        for (var i = 1; i <= _count; i++)
         {
-            if (_threads[i] is { State: LogicalThread.Standing.Blocked, MayTimeOut: true } && ++_timeOuts <= MostTimeOuts)
+            var thread = (_lastTimeOut + i) % _count;
+            if (_threads[thread] is { State: LogicalThread.Standing.Blocked, MayTimeOut: true } && ++_timeOuts <= MostTimeOuts)
             {
-                return i;
+                return _lastTimeOut = thread;
             }
         }
 

@@ -265,6 +265,12 @@ internal static class WriteScenarios
             file.Write(0);
             return universe.Run(() => file.Punch(0), () => file.WriteHalf(0, 0), () => file.WriteHalf(1, 0));
         }),
+        new("write in part that loads x punch", () =>
+        {
+            var universe = new WriteUniverse();
+            var file = universe.Open(10, 11);
+            return universe.Run(() => file.WriteHalf(0, 1), () => file.Punch(0));
+        }, Bounded: true),
         new("punch that the engine refuses x write x clone", () =>
         {
             var universe = new WriteUniverse();
