@@ -31,7 +31,7 @@ namespace SharedPageCache.Faults;
 /// inside the gate: nobody else shows the frame. Everything else is copied.
 /// </para>
 /// </remarks>
-internal sealed class PageWrite : IDisposable
+internal sealed partial class PageWrite : IDisposable
 {
     private readonly Rooms _rooms;
     private readonly PageFaults _faults;
@@ -113,24 +113,14 @@ internal sealed class PageWrite : IDisposable
     }
 
     /// <summary>The page of a <see cref="WriteNeed.Source"/> has come: it is copied at once, and given back.</summary>
-    public void Supply(PageHold hold, long clock, ReadOnlySpan<byte> bytes) =>
-        TryFill((int)(Page - _firstPage), hold, clock, bytes);
+    /// <param name="hold">The page.</param>
+    /// <param name="moment">The moment before it was asked for.</param>
+    /// <param name="bytes">What is written.</param>
+    public void Supply(PageHold hold, Moment moment, ReadOnlySpan<byte> bytes) =>
+        TryFill((int)(Page - _firstPage), hold, moment, bytes);
 
     /// <summary>The engine was told; <paramref name="stamp"/> is the file's stamp from before.</summary>
     public void UnshareTold(long stamp) => _unshareAsked = stamp;
-
-    public void Dispose()
-    {
-        for (var i = 0; i < _pages.Length; i++)
-        {
-            GiveBack(i);
-        }
-
-        while (_marked > 0)
-        {
-            _file.Writing.Marks.Unmark(_firstPage + --_marked);
-        }
-    }
 
     /// <summary>Whether it is worth trying to write in place. A guess; the gate decides.</summary>
     private bool LooksOwned(int i)
@@ -158,25 +148,25 @@ internal sealed class PageWrite : IDisposable
             return WriteNeed.Room;
         }
 
-        var clock = _file.Volume.Clock.Now;
+        var moment = Now;
         var hold = PageHold.Zero;
         if (!IsWhole(i) && !_faults.TryFaultMinor(_file, Page, out hold))
         {
             return WriteNeed.Source;
         }
 
-        return TryFill(i, hold, clock, bytes) ? WriteNeed.Done : WriteNeed.Room;
+        return TryFill(i, hold, moment, bytes) ? WriteNeed.Done : WriteNeed.Room;
     }
 
     /// <summary>Makes a page's new content in a new frame, from a source that is given back.</summary>
     /// <returns>False if there is no frame.</returns>
-    private bool TryFill(int i, PageHold hold, long clock, ReadOnlySpan<byte> bytes)
+    private bool TryFill(int i, PageHold hold, Moment moment, ReadOnlySpan<byte> bytes)
     {
         try
         {
             if (TryTakeFrame(i, out var frame))
             {
-                Fill(i, frame, SourceOf(hold), clock, bytes);
+                Fill(i, frame, SourceOf(hold), moment, bytes);
                 return true;
             }
 
@@ -188,7 +178,7 @@ internal sealed class PageWrite : IDisposable
             hold = PageHold.Zero;
             if (TryTakeFrame(i, out frame))
             {
-                Fill(i, frame, source, clock, bytes);
+                Fill(i, frame, source, moment, bytes);
                 return true;
             }
 
@@ -224,7 +214,7 @@ internal sealed class PageWrite : IDisposable
         return true;
     }
 
-    private void Fill(int i, int frame, ReadOnlySpan<byte> source, long clock, ReadOnlySpan<byte> bytes)
+    private void Fill(int i, int frame, ReadOnlySpan<byte> source, Moment moment, ReadOnlySpan<byte> bytes)
     {
         var pageStart = _firstPage + i << _rooms.PageShift;
         var isWhole = IsWhole(i);
@@ -235,7 +225,7 @@ internal sealed class PageWrite : IDisposable
 
         PageContent.Compose(
             _rooms.Arena.Span(frame), isWhole ? default : source, isWhole, pageStart, _file.Tree.Length, _offset, bytes);
-        _pages[i] = new PreparedPage(frame, _file.Edition, isWhole ? long.MaxValue : clock);
+        _pages[i] = new PreparedPage(frame, moment.Edition, isWhole ? long.MaxValue : moment.Clock);
     }
 
     /// <summary>Changes everything, or nothing.</summary>
@@ -489,15 +479,5 @@ internal sealed class PageWrite : IDisposable
         }
 
         _file.Volume.Writer!.Noted();
-    }
-
-    private void GiveBack(int i)
-    {
-        if (_pages[i].Frame >= 0)
-        {
-            _rooms.Pool.Push(_pages[i].Frame);
-            _rooms.AddStaged(-1);
-            _pages[i] = new PreparedPage(-1);
-        }
     }
 }

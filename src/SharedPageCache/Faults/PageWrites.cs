@@ -1,3 +1,4 @@
+using SharedPageCache.Concurrency;
 using SharedPageCache.Mappings;
 using SharedPageCache.Writeback;
 
@@ -6,6 +7,9 @@ namespace SharedPageCache.Faults;
 /// <summary>Writes of byte ranges, blocking or awaiting: a series of atomic pieces, each driven until it is done.</summary>
 internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFrames provisional, int mostAtomicPages)
 {
+    /// <summary>The turn of the one write that waits for room while it has frames.</summary>
+    private readonly Permits _roomTurn = new(1);
+
     /// <summary>The most bytes that a clone sees whole or not at all, for a write that begins at a page.</summary>
     public long MostAtomicBytes => (long)mostAtomicPages << rooms.PageShift;
 
@@ -68,9 +72,9 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
         {
             if (need == WriteNeed.Source)
             {
-                var clock = file.Volume.Clock.Now;
+                var moment = write.Now;
                 var hold = await HoldAsync(file, write.Page, blocking, cancellationToken).ConfigureAwait(false);
-                write.Supply(hold, clock, []);
+                write.Supply(hold, moment, []);
                 continue;
             }
 
@@ -86,9 +90,9 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
         {
             if (need == WriteNeed.Source)
             {
-                var clock = file.Volume.Clock.Now;
+                var moment = write.Now;
                 var hold = faults.Fault(new PageFaults.Request(file, write.Page, 1, Blocking: true));
-                write.Supply(hold, clock, bytes);
+                write.Supply(hold, moment, bytes);
                 continue;
             }
 
@@ -105,9 +109,9 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
         {
             if (need == WriteNeed.Source)
             {
-                var clock = file.Volume.Clock.Now;
+                var moment = write.Now;
                 var hold = await HoldAsync(file, write.Page, blocking: false, cancellationToken).ConfigureAwait(false);
-                write.Supply(hold, clock, bytes.Span);
+                write.Supply(hold, moment, bytes.Span);
                 continue;
             }
 
@@ -131,11 +135,16 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
             case WriteNeed.Leaf:
                 await faults.FindLeafAsync(file, write.Page, blocking, cancellationToken).ConfigureAwait(false);
                 break;
+            case WriteNeed.Room when write.NeedsTurn:
+                write.WaitsSince ??= file.Volume.Writer!.Begin();
+                await write.TakeTurnAsync(_roomTurn, cancellationToken).ConfigureAwait(false);
+                break;
             case WriteNeed.Room:
                 write.WaitsSince ??= file.Volume.Writer!.Begin();
                 await file.Volume.Writer!.WaitAsync(write.WaitsSince.Value, cancellationToken).ConfigureAwait(false);
                 break;
-            case WriteNeed.Length when file.Tree.Length < end:
+            case WriteNeed.Length:
+                write.LetGo();
                 await Grow(file, end, blocking, cancellationToken).ConfigureAwait(false);
                 break;
             case WriteNeed.Unshare:
