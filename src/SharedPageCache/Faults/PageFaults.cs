@@ -185,7 +185,7 @@ internal sealed class PageFaults
         }
     }
 
-    /// <summary>Asks the engine where a page is, unless that is known.</summary>
+    /// <summary>Asks the engine where a page is, unless that is known, or the file has become shorter.</summary>
     public async ValueTask FindLeafAsync(FileMapping file, long page, bool blocking, CancellationToken cancellationToken)
     {
         await _finder.FindAsync(file, page, blocking, cancellationToken).ConfigureAwait(false);

@@ -31,7 +31,7 @@ namespace SharedPageCache.Faults;
 /// inside the gate: nobody else shows the frame. Everything else is copied.
 /// </para>
 /// </remarks>
-internal sealed class PageWrite : IDisposable
+internal sealed partial class PageWrite : IDisposable
 {
     private readonly Rooms _rooms;
     private readonly PageFaults _faults;
@@ -113,24 +113,14 @@ internal sealed class PageWrite : IDisposable
     }
 
     /// <summary>The page of a <see cref="WriteNeed.Source"/> has come: it is copied at once, and given back.</summary>
+    /// <param name="hold">The page.</param>
+    /// <param name="moment">The moment before it was asked for.</param>
+    /// <param name="bytes">What is written.</param>
     public void Supply(PageHold hold, SourceMoment moment, ReadOnlySpan<byte> bytes) =>
         TryFill((int)(Page - _firstPage), hold, moment, bytes);
 
     /// <summary>The engine was told; <paramref name="stamp"/> is the file's stamp from before.</summary>
     public void UnshareTold(long stamp) => _unshareAsked = stamp;
-
-    public void Dispose()
-    {
-        for (var i = 0; i < _pages.Length; i++)
-        {
-            GiveBack(i);
-        }
-
-        while (_marked > 0)
-        {
-            _file.Writing.Marks.Unmark(_firstPage + --_marked);
-        }
-    }
 
     private WriteNeed Prepare(int i, ReadOnlySpan<byte> bytes)
     {
@@ -481,15 +471,5 @@ internal sealed class PageWrite : IDisposable
         }
 
         _file.Volume.Writer!.Noted();
-    }
-
-    private void GiveBack(int i)
-    {
-        if (_pages[i].Frame >= 0)
-        {
-            _rooms.Pool.Push(_pages[i].Frame);
-            _rooms.AddStaged(-1);
-            _pages[i] = new PreparedPage(-1);
-        }
     }
 }

@@ -1,3 +1,4 @@
+using SharedPageCache.Concurrency;
 using SharedPageCache.Mappings;
 using SharedPageCache.Writeback;
 
@@ -6,6 +7,9 @@ namespace SharedPageCache.Faults;
 /// <summary>Writes of byte ranges, blocking or awaiting: a series of atomic pieces, each driven until it is done.</summary>
 internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFrames provisional, int mostAtomicPages)
 {
+    /// <summary>The turn of the one write that waits for room while it has frames.</summary>
+    private readonly Permits _roomTurn = new(1);
+
     /// <summary>The most bytes that a clone sees whole or not at all, for a write that begins at a page.</summary>
     public long MostAtomicBytes => (long)mostAtomicPages << rooms.PageShift;
 
@@ -131,11 +135,16 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
             case WriteNeed.Leaf:
                 await faults.FindLeafAsync(file, write.Page, blocking, cancellationToken).ConfigureAwait(false);
                 break;
+            case WriteNeed.Room when write.NeedsTurn:
+                write.WaitsSince ??= file.Volume.Writer!.Begin();
+                await write.TakeTurnAsync(_roomTurn, cancellationToken).ConfigureAwait(false);
+                break;
             case WriteNeed.Room:
                 write.WaitsSince ??= file.Volume.Writer!.Begin();
                 await file.Volume.Writer!.WaitAsync(write.WaitsSince.Value, cancellationToken).ConfigureAwait(false);
                 break;
-            case WriteNeed.Length when file.Tree.Length < end:
+            case WriteNeed.Length:
+                write.LetGo();
                 await Grow(file, end, blocking, cancellationToken).ConfigureAwait(false);
                 break;
             case WriteNeed.Unshare:

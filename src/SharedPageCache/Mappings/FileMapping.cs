@@ -140,6 +140,8 @@ internal sealed partial class FileMapping
 
     public bool IsClosed => Atomic.LoadAcquire(ref _handles) <= 0;
 
+    public bool IsDeleted => Atomic.LoadAcquire(ref _handles) < 0;
+
     /// <summary>The file was deleted: it is of no more use, whoever has it open. Once, inside the gate, alone.</summary>
     public void MarkDeleted() => Atomic.Add(ref _handles, int.MinValue);
 

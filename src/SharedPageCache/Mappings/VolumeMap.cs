@@ -157,7 +157,8 @@ internal sealed class VolumeMap
         _filesLock.Enter();
         try
         {
-            if (_files.TryGetValue(id, out var open))
+            // A deleted file is nobody's any more; its id may be that of another one by now.
+            if (_files.TryGetValue(id, out var open) && !open.IsDeleted)
             {
                 if (open.Tree.Length != length || open.Domain != domain)
                 {
@@ -174,7 +175,7 @@ internal sealed class VolumeMap
 
             var file = Register(
                 new FileMapping(this, extents, id, name, domain, PageTree.Create(length, PageShift, Ledger, FileMapping.NewStamp()), new CloneFamily()));
-            _files.Add(id, file);
+            _files[id] = file;
             return file;
         }
         finally

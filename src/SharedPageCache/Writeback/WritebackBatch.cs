@@ -153,16 +153,7 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
             step = "Place";
             var answer = new ArrayBufferWriter<PlacedRun>(runs.Count);
             await volume.Placement!.PlaceAsync(DirtyRunsOf(runs), answer, cancellationToken).ConfigureAwait(false);
-            if (PlacedPiece.Match(volume, runs, answer.WrittenSpan, services.PageSize, _pieces) is { } fault)
-            {
-                _pieces.Clear();
-                foreach (var placed in answer.WrittenSpan)
-                {
-                    Abandon(placed.Blocks);
-                }
-
-                throw new InvalidOperationException(fault);
-            }
+            Accept(runs, answer.WrittenSpan);
         }
         catch (Exception error) when (error is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {
@@ -177,6 +168,33 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
         }
 
         return true;
+    }
+
+    /// <summary>Takes the engine's places, all or none: what is wrong is given back.</summary>
+    private void Accept(List<List<DirtyImage>> runs, ReadOnlySpan<PlacedRun> answer)
+    {
+        var isAccepted = false;
+        try
+        {
+            if (PlacedPiece.Match(volume, runs, answer, services.PageSize, _pieces) is { } fault)
+            {
+                throw new InvalidOperationException(fault);
+            }
+
+            isAccepted = true;
+        }
+        finally
+        {
+            // Also if the device could not say how long it is.
+            if (!isAccepted)
+            {
+                _pieces.Clear();
+                foreach (var placed in answer)
+                {
+                    Abandon(placed.Blocks);
+                }
+            }
+        }
     }
 
     private async Task WriteAsync()

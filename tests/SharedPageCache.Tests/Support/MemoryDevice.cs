@@ -15,7 +15,17 @@ public sealed class MemoryDevice(long length, int blockSize = 4096) : IBlockDevi
 
     public int BlockSize { get; } = blockSize;
 
-    public long Length => _bytes.Length;
+    public long Length
+    {
+        get
+        {
+            BeforeLength?.Invoke();
+            return _bytes.Length;
+        }
+    }
+
+    /// <summary>Called when somebody asks for the length; may throw.</summary>
+    public Action? BeforeLength { get; set; }
 
     /// <summary>Device blocks read so far.</summary>
     public long BlocksRead => Interlocked.Read(ref _blocksRead);
@@ -103,8 +113,11 @@ public sealed class MemoryDevice(long length, int blockSize = 4096) : IBlockDevi
             position += buffer.Length;
         }
 
-        return (int)run.Length;
+        return Accept?.Invoke(run) ?? (int)run.Length;
     }
+
+    /// <summary>Changes how many bytes the device says that it has written.</summary>
+    public Func<BlockRun, int>? Accept { get; set; }
 
     public ValueTask FlushAsync(CancellationToken cancellationToken)
     {

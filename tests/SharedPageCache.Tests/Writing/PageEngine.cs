@@ -24,6 +24,12 @@ public sealed class PageEngine(long blocks, int pageSize, bool inPlace = false) 
     /// <summary>Called inside Place, before it answers.</summary>
     public Func<Task>? DuringPlace { get; set; }
 
+    /// <summary>Changes what Place answers.</summary>
+    public Func<List<PlacedRun>, List<PlacedRun>>? Answer { get; set; }
+
+    /// <summary>Called inside Publish, when the files have changed.</summary>
+    public Action? AfterBinding { get; set; }
+
     /// <summary>Every publication: the run and its owners.</summary>
     public List<(BlockRun Run, RunOwner[] Owners)> Published { get; } = [];
 
@@ -118,6 +124,7 @@ public sealed class PageEngine(long blocks, int pageSize, bool inPlace = false) 
         {
             Placements++;
             var taken = new List<long>();
+            var answer = new List<PlacedRun>();
             foreach (var run in dirty.Span)
             {
                 for (var done = 0L; done < run.Length; done += pageSize)
@@ -125,7 +132,7 @@ public sealed class PageEngine(long blocks, int pageSize, bool inPlace = false) 
                     var old = run.Replaces.IsSome ? (run.Replaces.Offset + done) / pageSize : -1;
                     if (inPlace && old >= 0 && IsOnlyOf(old, run.Owners.Span, done))
                     {
-                        placed.Write([new PlacedRun(new BlockRun(old * pageSize, pageSize))]);
+                        answer.Add(new PlacedRun(new BlockRun(old * pageSize, pageSize)));
                         continue;
                     }
 
@@ -140,9 +147,11 @@ public sealed class PageEngine(long blocks, int pageSize, bool inPlace = false) 
                     }
 
                     _placed.Add(taken[^1]);
-                    placed.Write([new PlacedRun(new BlockRun(taken[^1] * pageSize, pageSize))]);
+                    answer.Add(new PlacedRun(new BlockRun(taken[^1] * pageSize, pageSize)));
                 }
             }
+
+            placed.Write((Answer?.Invoke(answer) ?? answer).ToArray());
         }
     }
 
@@ -167,6 +176,7 @@ public sealed class PageEngine(long blocks, int pageSize, bool inPlace = false) 
                 file.Advance();
             }
 
+            AfterBinding?.Invoke();
             for (var done = 0L; done < run.Length; done += pageSize)
             {
                 _placed.Remove((run.Offset + done) / pageSize);
@@ -369,6 +379,14 @@ public sealed class PageEngine(long blocks, int pageSize, bool inPlace = false) 
             engine.NoteUnshare();
             return ValueTask.CompletedTask;
         }
+
+        /// <summary>The engine itself gives a page another block.</summary>
+        public void Rebind(long page, long block) => engine.Locked("Rebind", () =>
+        {
+            Advance();
+            Bind(page, block);
+            return 0;
+        });
 
         internal void Bind(long page, long block)
         {

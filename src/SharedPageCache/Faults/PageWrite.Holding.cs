@@ -1,0 +1,58 @@
+using SharedPageCache.Concurrency;
+
+namespace SharedPageCache.Faults;
+
+/// <content>What a write holds while it waits, and when it gives that back: so that writes never wait in a circle.</content>
+internal sealed partial class PageWrite
+{
+    private Permits? _turn;
+
+    /// <summary>Whether the write must take its turn before it waits for room: it may have prepared pages, and others too.</summary>
+    public bool NeedsTurn => _turn is null && _pages.Length > 1;
+
+    /// <summary>
+    /// Before a write of several pages waits for room it gives back the frames that it has prepared and takes its turn:
+    /// only one at a time waits while it has some.
+    /// </summary>
+    public async ValueTask TakeTurnAsync(Permits turn, CancellationToken cancellationToken)
+    {
+        GiveBackAll();
+        await turn.TakeAsync(cancellationToken).ConfigureAwait(false);
+        _turn = turn;
+    }
+
+    /// <summary>
+    /// Gives everything back, the marks too; the write begins again. Before it waits for another length of the file: who
+    /// makes a file longer waits for the mark of its last page.
+    /// </summary>
+    public void LetGo()
+    {
+        GiveBackAll();
+        _turn?.Give();
+        _turn = null;
+        while (_marked > 0)
+        {
+            _file.Writing.Marks.Unmark(_firstPage + --_marked);
+        }
+    }
+
+    public void Dispose() => LetGo();
+
+    private void GiveBackAll()
+    {
+        for (var i = 0; i < _pages.Length; i++)
+        {
+            GiveBack(i);
+        }
+    }
+
+    private void GiveBack(int i)
+    {
+        if (_pages[i].Frame >= 0)
+        {
+            _rooms.Pool.Push(_pages[i].Frame);
+            _rooms.AddStaged(-1);
+            _pages[i] = new PreparedPage(-1);
+        }
+    }
+}
