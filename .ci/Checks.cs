@@ -108,7 +108,8 @@ void ReadTestResults(string folder, int projects)
 void CheckCloneStorm(JsonElement report)
 {
     foreach (string field in new[] { "source_bytes", "clones", "logical_bytes", "distinct_blocks", "block_size",
-        "resident_bytes", "metadata_bytes", "saved_bytes", "device_blocks_read", "clone_ns_median", "clone_alloc_bytes" })
+        "resident_bytes", "metadata_bytes", "saved_bytes", "device_blocks_read", "clone_ns_median", "clone_alloc_bytes",
+        "cow_copies", "flush_seconds" })
     {
         Number(report, field);
     }
@@ -119,6 +120,19 @@ void CheckCloneStorm(JsonElement report)
     Expect(Number(report, "resident_bytes") <= 1.01 * distinctBytes, "resident_bytes is over 1.01 x the distinct bytes");
     Expect(Number(report, "device_blocks_read") == Number(report, "distinct_blocks"), "device_blocks_read is not distinct_blocks");
     Expect(Number(report, "saved_bytes") > 0, "saved_bytes is not positive");
+    Expect(Number(report, "clone_ns_median") < 2_000, "clone_ns_median is not below 2 us");
+    Expect(Number(report, "clone_alloc_bytes") < 512, "clone_alloc_bytes is not below 512");
+
+    double clones = Number(report, "clones");
+    Expect(Number(report, "dirty_pages") > clones, "dirty_pages is not above one for each clone");
+    Expect(
+        Number(report, "device_blocks_written") == Number(report, "dirty_pages"),
+        "device_blocks_written is not dirty_pages: a page was not written, or more than once");
+    Expect(
+        Number(report, "clones_while_dirty") == Math.Floor(clones / 2),
+        "clones_while_dirty is not half of the clones: pages went to the device before the flush");
+    Expect(Number(report, "cow_copies") > 0, "cow_copies is not positive");
+    Expect(IsTrue(report, "reopened_verified"), "reopened_verified is not true: a file is not what was written to it");
     if (!report.TryGetProperty("half", out JsonElement half))
     {
         faults.Add("half is missing");

@@ -59,7 +59,7 @@ internal readonly record struct CloneCost(double NanosecondsMedian, long Allocat
 
         long allocated = GC.GetAllocatedBytesForCurrentThread() - allocatedBefore;
         foreach (MappedFile clone in clones)
-            clone.Dispose();
+            ImageClones.Close(clone);
         return allocated;
     }
 }

@@ -3,33 +3,31 @@ using System.Security.Cryptography;
 
 namespace SharedPageCache.Samples.CloneStorm;
 
-/// <summary>The storm itself: opens the clones, reads all of each on all cores, compares every byte.</summary>
+/// <summary>The storm itself: reads all of each clone on all cores, compares every byte.</summary>
 internal static class CloneLeg
 {
+    private const long TablesOfClone = 64 << 10;
+
     /// <summary>Runs the leg.</summary>
+    /// <param name="volume">The volume, of which nothing has been read.</param>
+    /// <param name="clones">Its clones of the image.</param>
     /// <param name="image">The image.</param>
-    /// <param name="options">How many clones and how much memory.</param>
     /// <param name="progress">Shows how far it is.</param>
     /// <param name="cancellationToken">Ends the work early.</param>
     public static CloneFigures Run(
-        GoldenImage image, StormOptions options, StormProgress progress, CancellationToken cancellationToken)
+        StormVolume volume,
+        ImageClones clones,
+        GoldenImage image,
+        StormProgress progress,
+        CancellationToken cancellationToken)
     {
-        using MeteredDevice device = image.OpenDevice();
-        using var cache = new PageCache(new PageCacheOptions
-        {
-            CapacityBytes = options.CapacityBytes ?? RoomFor(image),
-            PageSize = options.PageSize,
-        });
-        using CachedVolume volume = cache.AttachVolume(device);
-        using ImageClones clones = ImageClones.Open(
-            volume, image, options.Clones, progress.Begin($"Opening {options.Clones} clones", options.Clones));
-
+        PageCache cache = volume.Cache;
         long start = Stopwatch.GetTimestamp();
         long rightBytes = ReadAll(clones.Files, image, progress, cancellationToken);
         TimeSpan readTime = Stopwatch.GetElapsedTime(start);
         bool wholeMatches = Sha256Of(clones.Deepest, progress) == image.Fingerprint.Sha256;
         PageCacheStatistics statistics = cache.GetStatistics();
-        long deviceBlocksRead = device.BytesRead / options.PageSize;
+        long deviceBlocksRead = volume.Device.BytesRead / statistics.PageSize;
 
         CloneCost cost = CloneCost.Measure(
             clones.Deepest, progress.Begin("Timing Clone()", CloneCost.PlannedSamples), cancellationToken);
@@ -37,8 +35,8 @@ internal static class CloneLeg
 
         return new CloneFigures
         {
-            LogicalBytes = image.Length * options.Clones,
-            DistinctBlocks = image.Length / options.PageSize,
+            LogicalBytes = image.Length * clones.Files.Count,
+            DistinctBlocks = image.Length / statistics.PageSize,
             CapacityBytes = statistics.CapacityBytes,
             ResidentBytes = statistics.ResidentBytes,
             MetadataBytes = statistics.MetadataBytes,
@@ -52,9 +50,14 @@ internal static class CloneLeg
         };
     }
 
-    /// <summary>A capacity, metadata included, that holds one image and has some room to breathe.</summary>
+    /// <summary>
+    /// A capacity, metadata included, that holds one image and has some room to breathe; more for very many clones, for
+    /// each needs page tables of its own where it has written.
+    /// </summary>
     /// <param name="image">The image.</param>
-    public static long RoomFor(GoldenImage image) => image.Length + (image.Length / 8) + (16L << 20);
+    /// <param name="clones">The number of clones.</param>
+    public static long RoomFor(GoldenImage image, int clones) =>
+        image.Length + (image.Length / 8) + (16L << 20) + (Math.Max(0, clones - 200) * TablesOfClone);
 
     private static long ReadAll(
         IReadOnlyList<MappedFile> clones,

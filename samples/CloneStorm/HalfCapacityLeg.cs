@@ -31,18 +31,16 @@ internal static class HalfCapacityLeg
         StormProgress progress,
         CancellationToken cancellationToken)
     {
-        using MeteredDevice device = image.OpenDevice();
-        using var cache = new PageCache(new PageCacheOptions { CapacityBytes = capacity, PageSize = options.PageSize });
-        using CachedVolume volume = cache.AttachVolume(device);
+        using StormVolume volume = image.OpenVolume(capacity);
         ProgressStep opening = progress.Begin("Half memory: opening clones", options.Clones);
-        using ImageClones clones = ImageClones.Open(volume, image, options.Clones, opening);
+        using ImageClones clones = ImageClones.Open(volume, options.Clones, opening);
 
         ProgressStep reading = progress.BeginBytes(
             "Half memory: shared cache", (long)AccessPattern.Reads * AccessPattern.ReadBytes);
         CacheFigures figures = Drive(
             image,
             options,
-            device,
+            volume.Device,
             (clone, offset, destination) =>
             {
                 int read = clones.Files[clone].Read(offset, destination);
@@ -51,7 +49,7 @@ internal static class HalfCapacityLeg
             },
             reading,
             cancellationToken);
-        cache.Verify();
+        volume.Cache.Verify();
         return figures;
     }
 

@@ -1,3 +1,5 @@
+using SharedPageCache.Cow;
+
 namespace SharedPageCache.Samples.CloneStorm;
 
 /// <summary>The clones of one image: half of the image itself, half of some earlier clone.</summary>
@@ -22,14 +24,13 @@ internal sealed class ImageClones : IDisposable
     public MappedFile Deepest => _files[Array.IndexOf(_depths, Depth)];
 
     /// <summary>Opens the image on a volume and clones it. Nothing is read.</summary>
-    /// <param name="volume">The attached volume of the image.</param>
-    /// <param name="image">The image.</param>
+    /// <param name="volume">The volume of the image.</param>
     /// <param name="count">The number of clones.</param>
     /// <param name="step">Is told of each clone.</param>
-    public static ImageClones Open(CachedVolume volume, GoldenImage image, int count, ProgressStep step)
+    public static ImageClones Open(StormVolume volume, int count, ProgressStep step)
     {
         // A clone stands on its own: the image itself is closed again before the first byte is read.
-        using MappedFile golden = volume.OpenFile(image.Extents, image.Length);
+        using MappedFile golden = volume.OpenFile(GoldenImage.Name);
 
         var clones = new ImageClones(count);
         var random = new Random(Seed: 1);
@@ -44,10 +45,21 @@ internal sealed class ImageClones : IDisposable
         return clones;
     }
 
+    /// <summary>Closes a clone for good: if nobody has named it the engine forgets it too.</summary>
+    /// <param name="clone">The clone.</param>
+    public static void Close(MappedFile clone)
+    {
+        clone.Dispose();
+        ((CowFile)clone.Extents).Dispose();
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
         foreach (MappedFile file in _files)
-            file?.Dispose();
+        {
+            if (file is not null)
+                Close(file);
+        }
     }
 }

@@ -69,7 +69,7 @@ internal sealed class PerFileLru
             _missing.Add(_slots[SlotFor(new PageKey(file, page))]);
 
         var run = new BlockRun(extent.PhysicalOffset + offset - extent.FileOffset, (long)_missing.Count * _pageSize);
-        int read = _device.Read(run, new BlockOrigin(_extents, offset), _missing);
+        int read = _device.Read(run, new BlockOrigin(_extents.File, offset), _missing);
         if (read != run.Length)
             throw new IOException($"the device gave {read} of the {run.Length} bytes at {run.Offset}");
     }

@@ -45,17 +45,20 @@ internal static class Storm
         {
             return Interrupted;
         }
-        catch (AggregateException several) when (several.InnerException is IOException)
+        catch (AggregateException several) when (IsExpected(several.InnerException))
         {
-            Console.Error.WriteLine($"CloneStorm: {several.InnerException.Message}");
+            Console.Error.WriteLine($"CloneStorm: {several.InnerException!.Message}");
             return Failure;
         }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        catch (Exception failure) when (IsExpected(failure))
         {
             Console.Error.WriteLine($"CloneStorm: {failure.Message}");
             return Failure;
         }
     }
+
+    private static bool IsExpected(Exception? failure) =>
+        failure is IOException or UnauthorizedAccessException or CacheCapacityException;
 
     private static int Run(StormOptions options, CancellationToken cancellationToken)
     {
@@ -67,10 +70,13 @@ internal static class Storm
         StormFigures figures = StormProgress.Show(console, progress =>
         {
             ProgressStep packing = progress.BeginBytes($"Packing {source.Files.Count:n0} files", source.Bytes);
-            using GoldenImage image = GoldenImage.Pack(source, options.PageSize, packing, cancellationToken);
-            CloneFigures full = CloneLeg.Run(image, options, progress, cancellationToken);
+            using GoldenImage image = GoldenImage.Pack(source, options, packing, cancellationToken);
+            long capacity = options.CapacityBytes ?? CloneLeg.RoomFor(image, options.Clones);
+            (CloneFigures full, WriteFigures written) =
+                ReadAndWrite(image, capacity, options, progress, cancellationToken);
+            ReopenFigures reopened = ReopenLeg.Run(image, written.Files, capacity, progress, cancellationToken);
             HalfFigures half = HalfCapacityLeg.Run(image, options, progress, cancellationToken);
-            return new StormFigures(image.Figures, full, half);
+            return new StormFigures(image.Figures, full, written, reopened, half);
         });
 
         if (options.Json)
@@ -78,6 +84,20 @@ internal static class Storm
         else
             report.Close(options, figures);
         return figures.Verified ? Success : Failure;
+    }
+
+    private static (CloneFigures Full, WriteFigures Written) ReadAndWrite(
+        GoldenImage image,
+        long capacity,
+        StormOptions options,
+        StormProgress progress,
+        CancellationToken cancellationToken)
+    {
+        using StormVolume volume = image.OpenVolume(capacity);
+        ProgressStep opening = progress.Begin($"Opening {options.Clones} clones", options.Clones);
+        using ImageClones clones = ImageClones.Open(volume, options.Clones, opening);
+        CloneFigures full = CloneLeg.Run(volume, clones, image, progress, cancellationToken);
+        return (full, WriteLeg.Run(volume, clones, image, progress, cancellationToken));
     }
 
     private static SourceTree SourceFor(StormOptions options)

@@ -18,6 +18,12 @@ internal sealed partial record StormJson(
     long DeviceBlocksRead,
     double CloneNsMedian,
     long CloneAllocBytes,
+    long DirtyPages,
+    long DeviceBlocksWritten,
+    long CowCopies,
+    int ClonesWhileDirty,
+    double FlushSeconds,
+    bool ReopenedVerified,
     bool Verified,
     StormJson.HalfObject Half)
 {
@@ -36,6 +42,12 @@ internal sealed partial record StormJson(
         figures.Full.DeviceBlocksRead,
         figures.Full.CloneCost.NanosecondsMedian,
         figures.Full.CloneCost.AllocatedBytes,
+        figures.Written.DirtyPages,
+        figures.Written.DeviceBlocksWritten,
+        figures.Written.CowCopies,
+        figures.Written.ClonesWhileDirty,
+        Math.Round(figures.Written.FlushTime.TotalSeconds, 6),
+        figures.Reopened.Verified,
         figures.Verified,
         new HalfObject(CacheObject.Of(figures.Half.Shared), CacheObject.Of(figures.Half.PerFileLru)));
 

@@ -8,7 +8,7 @@ internal sealed record StormOptions
     /// <summary>What <c>--help</c> prints.</summary>
     public const string Usage =
         """
-        CloneStorm: opens hundreds of clones of one disk image and reads them all.
+        CloneStorm: hundreds of clones of one disk image: all read, all written, cloned while dirty.
 
         usage: dotnet run -c Release --project samples/CloneStorm [-- OPTIONS]
 

@@ -45,6 +45,7 @@ internal sealed class StormReport
     public void Close(StormOptions options, StormFigures figures)
     {
         WriteFull(options, figures.Image, figures.Full);
+        WriteWritten(options, figures);
         WriteHalf(options, figures.Half);
         WriteVerdict(options, figures);
     }
@@ -87,6 +88,46 @@ internal sealed class StormReport
         Fact("clone of clone", $"up to {full.CloneDepth} deep, all read alike");
         if (full.CapacityBytes < image.Bytes)
             Fact("note", $"{ByteSize.Text(full.CapacityBytes)} of memory do not hold the image: blocks are read again");
+    }
+
+    private void WriteWritten(StormOptions options, StormFigures figures)
+    {
+        (WriteFigures written, ReopenFigures reopened) = (figures.Written, figures.Reopened);
+        Section($"{written.Writers:n0} clones written, {reopened.Files - 1 - written.Writers:n0} of them cloned again while dirty");
+
+        Table table = Comparison("full copies", OursName, "ratio");
+        AddRow(
+            table,
+            $"on disk, {reopened.Files:n0} files",
+            ByteSize.Text(reopened.LogicalBytes),
+            ByteSize.Text(reopened.ContentBytes),
+            Ratio(reopened.LogicalBytes, reopened.ContentBytes));
+        AddRow(
+            table,
+            "memory for pages, after it",
+            ByteSize.Text(reopened.LogicalBytes),
+            ByteSize.Text(written.ResidentBytes),
+            Ratio(reopened.LogicalBytes, written.ResidentBytes));
+        AddRow(table, "memory for metadata", "", ByteSize.Text(written.MetadataBytes), "");
+        _console.Write(table);
+        _console.Write(new BarRows(ByteSize.Text)
+            .Add("full copies", reopened.LogicalBytes, Theirs)
+            .Add($"{OursName}, on disk", reopened.ContentBytes, Ours));
+        _console.WriteLine();
+
+        Fact(
+            "writing",
+            $"{written.DirtyPages:n0} pages in {written.WriteTime.TotalSeconds:0.00} s, {written.CowCopies:n0} of them copied, "
+            + "for they were written in part");
+        Fact("while dirty", $"{written.ClonesWhileDirty:n0} clones made before any page had gone to the device");
+        Fact(
+            "one flush",
+            $"{written.FlushTime.TotalSeconds:0.00} s: {written.DeviceBlocksWritten:n0} blocks of content, "
+            + $"{ByteSize.Text((double)written.DeviceBlocksWritten * options.PageSize)}");
+        Fact(
+            "opened again",
+            $"{ByteSize.Text(reopened.LogicalBytes)} read in {reopened.ReadTime.TotalSeconds:0.0} s, "
+            + (reopened.Verified ? "every byte as it should be" : "NOT as it should be"));
     }
 
     private void WriteHalf(StormOptions options, HalfFigures half)
@@ -135,7 +176,8 @@ internal sealed class StormReport
         {
             Fact(
                 "verified",
-                $"all {ByteSize.Text(full.LogicalBytes)} of {options.Clones:n0} clones against the source files",
+                $"all {ByteSize.Text(full.LogicalBytes)} of {options.Clones:n0} clones against the source files, "
+                + $"and {ByteSize.Text(figures.Reopened.LogicalBytes)} of {figures.Reopened.Files:n0} files after writing",
                 Ours);
             Fact("SHA-256", figures.Image.Sha256);
         }
@@ -144,7 +186,8 @@ internal sealed class StormReport
             Fact(
                 "NOT verified",
                 $"{ByteSize.Text(full.LogicalBytes - full.RightBytes)} of the clones came wrong, SHA-256 of the whole "
-                + $"is {(full.WholeMatches ? "right" : "wrong")}, reads with half of the memory are "
+                + $"is {(full.WholeMatches ? "right" : "wrong")}, the volume opened again is "
+                + $"{(figures.Reopened.Verified ? "right" : "wrong")}, reads with half of the memory are "
                 + $"{(figures.Half.Verified ? "right" : "wrong")}",
                 new Style(Color.Red));
         }
