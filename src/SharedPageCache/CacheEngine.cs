@@ -85,7 +85,7 @@ internal sealed class CacheEngine
         var untold = file.WritingIfAny?.TakeUntold();
         if (failures.Count > 0)
         {
-            throw failures[0].Error;
+            throw failures[0];
         }
 
         if (untold is not null)
@@ -111,7 +111,7 @@ internal sealed class CacheEngine
                 cancellationToken).ConfigureAwait(false);
         if (failures.Count > 0)
         {
-            throw failures[0].Error;
+            throw failures[0];
         }
     }
 

@@ -60,6 +60,7 @@ internal sealed class LoadRunner(Rooms rooms, LoadTable loads, PageInstaller ins
         {
             var run = new BlockRun(source.Block << rooms.PageShift, rooms.PageSize);
             await reader.ReadAsync(file.Volume.Device, run, origin, [rooms.Arena.Memory(frame)], blocking).ConfigureAwait(false);
+            VerifySeal(file.Volume, source.Block, source.Generation, rooms.Arena.Span(frame));
             return;
         }
 
@@ -88,6 +89,20 @@ internal sealed class LoadRunner(Rooms rooms, LoadTable loads, PageInstaller ins
         var origin = new BlockOrigin(load.File.Extents, load.FirstPage << rooms.PageShift);
         rooms.Counters.DevicePagesRead.Add(buffers.Length);
         await reader.ReadAsync(load.File.Volume.Device, run, origin, buffers, blocking).ConfigureAwait(false);
+        for (var i = 0; i < buffers.Length; i++)
+        {
+            VerifySeal(load.File.Volume, load.Frames[i].Identity.Block, load.Frames[i].Identity.Generation, buffers[i].Span);
+        }
+    }
+
+    /// <exception cref="IOException">The page is not what was sealed.</exception>
+    private static void VerifySeal(VolumeMap volume, long block, uint generation, ReadOnlySpan<byte> page)
+    {
+        var physical = new PhysicalBlock(volume.Id, block, generation);
+        if (volume.Seal is { } seal && !seal.Verify(physical, page))
+        {
+            throw new IOException($"{physical} fails its checksum.");
+        }
     }
 
     private ValueTask ReadPiecesAsync(LoadOperation load, WindowRun[] pieces, bool blocking)

@@ -79,7 +79,8 @@ internal sealed class Publication(VolumeMap volume, WritebackServices services)
     public static RunOwner[] RunOwnersOf(List<Owner> owners, int pageShift) =>
         [.. owners.Select(owner => new RunOwner(owner.File.Extents, owner.Page << pageShift))];
 
-    private List<Owner> OwnersOf(DirtyImage image)
+    /// <summary>Who is bound to an image: see above.</summary>
+    public List<Owner> OwnersOf(DirtyImage image)
     {
         if (_owners.TryGetValue(image, out var known))
         {

@@ -102,9 +102,9 @@ internal sealed class VolumeWriter : IVolumeWriter
     /// <param name="collect">Gives the dirty frames that are asked for, as references.</param>
     /// <param name="cancellationToken">Cancels the waits before a device write.</param>
     /// <returns>Why pages have failed; empty if everything is durable.</returns>
-    public async Task<List<WritebackFailure>> FlushAsync(Func<List<PageReference>> collect, CancellationToken cancellationToken)
+    public async Task<List<CacheWritebackException>> FlushAsync(Func<List<PageReference>> collect, CancellationToken cancellationToken)
     {
-        var failures = new List<WritebackFailure>();
+        var failures = new List<CacheWritebackException>();
         await _turn.TakeAsync(cancellationToken).ConfigureAwait(false);
         try
         {
@@ -112,7 +112,7 @@ internal sealed class VolumeWriter : IVolumeWriter
             var tried = new HashSet<PageReference>();
             while (Owed(collect(), round, tried) is { Count: > 0 } owed)
             {
-                await WriteAsync(owed, failures, cancellationToken).ConfigureAwait(false);
+                await WriteAsync(owed, failures, isBackground: false, cancellationToken).ConfigureAwait(false);
             }
 
             await PersistAsync(failures, cancellationToken).ConfigureAwait(false);
@@ -135,12 +135,13 @@ internal sealed class VolumeWriter : IVolumeWriter
             !(_volume.Dirty.TryGet(page.Frame, out var entry) && entry.Generation == page.Generation && entry.Round >= round)
             && tried.Add(page)).ConvertAll(static page => page.Frame);
 
-    private async Task<int> WriteAsync(List<int> frames, List<WritebackFailure> failures, CancellationToken cancellationToken)
+    private async Task<int> WriteAsync(
+        List<int> frames, List<CacheWritebackException> failures, bool isBackground, CancellationToken cancellationToken)
     {
         var settled = 0;
         foreach (var chunk in frames.Chunk(BatchPages))
         {
-            var batch = new WritebackBatch(_volume, _services);
+            var batch = new WritebackBatch(_volume, _services, tellsFiles: isBackground);
             await batch.RunAsync(chunk, cancellationToken).ConfigureAwait(false);
             failures.AddRange(batch.Failures);
             settled += batch.Settled;
@@ -150,7 +151,7 @@ internal sealed class VolumeWriter : IVolumeWriter
         return settled;
     }
 
-    private async Task PersistAsync(List<WritebackFailure> failures, CancellationToken cancellationToken)
+    private async Task PersistAsync(List<CacheWritebackException> failures, CancellationToken cancellationToken)
     {
         if (!_volume.TakePersist())
         {
@@ -165,8 +166,7 @@ internal sealed class VolumeWriter : IVolumeWriter
         }
         catch (Exception error) when (error is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {
-            failures.Add(new WritebackFailure(
-                new CacheWritebackException(FileId.None, _volume.Name, -1, 0, "Persist", error.Message, error), []));
+            failures.Add(new CacheWritebackException(FileId.None, _volume.Name, -1, 0, "Persist", error.Message, error));
         }
         finally
         {
@@ -194,7 +194,7 @@ internal sealed class VolumeWriter : IVolumeWriter
     private async Task RoundAsync()
     {
         var round = Atomic.Add(ref _roundsBegun, 1);
-        var failures = new List<WritebackFailure>();
+        var failures = new List<CacheWritebackException>();
         var settled = 0;
         await _turn.TakeAsync(CancellationToken.None).ConfigureAwait(false);
         try
@@ -205,7 +205,7 @@ internal sealed class VolumeWriter : IVolumeWriter
                 return;
             }
 
-            settled = await WriteAsync(due, failures, CancellationToken.None).ConfigureAwait(false);
+            settled = await WriteAsync(due, failures, isBackground: true, CancellationToken.None).ConfigureAwait(false);
             await PersistAsync(failures, CancellationToken.None).ConfigureAwait(false);
             _volume.RetireLingering();
         }
@@ -214,17 +214,9 @@ internal sealed class VolumeWriter : IVolumeWriter
             _turn.Give();
         }
 
-        foreach (var (error, files) in failures)
-        {
-            foreach (var file in files)
-            {
-                file.Writing.Report(error);
-            }
-        }
-
         if (settled == 0 && failures.Count > 0)
         {
-            Atomic.StoreRelease(ref _lastError, failures[0].Error);
+            Atomic.StoreRelease(ref _lastError, failures[0]);
             Atomic.StoreRelease(ref _barrenRound, round);
         }
 

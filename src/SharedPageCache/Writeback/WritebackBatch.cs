@@ -27,7 +27,7 @@ namespace SharedPageCache.Writeback;
 /// <b>Failure</b> of any step: what was placed is abandoned, the images are dirty again, nothing is marked clean.
 /// </para>
 /// </remarks>
-internal sealed class WritebackBatch(VolumeMap volume, WritebackServices services)
+internal sealed class WritebackBatch(VolumeMap volume, WritebackServices services, bool tellsFiles)
 {
     /// <summary>The longest run that is placed and written as one.</summary>
     private const int LongestRun = 1 << 20;
@@ -38,10 +38,11 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
     private readonly FrameTable _frames = services.Frames;
     private readonly List<DirtyImage> _images = [];
     private readonly List<PlacedPiece> _pieces = [];
-    private readonly List<WritebackFailure> _failures = [];
+    private readonly List<CacheWritebackException> _failures = [];
+    private (string Step, Exception Error)? _refused;
 
     /// <summary>Why pages have failed; empty if all is well.</summary>
-    public IReadOnlyList<WritebackFailure> Failures => _failures;
+    public IReadOnlyList<CacheWritebackException> Failures => _failures;
 
     /// <summary>How many pages have become clean, or have turned out to be nobody's.</summary>
     public int Settled { get; private set; }
@@ -157,7 +158,7 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
         }
         catch (Exception error) when (error is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {
-            Fail(_images, step, error);
+            _refused = (step, error);
             return false;
         }
 
@@ -257,14 +258,19 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
                 }
             }
 
+            if (_refused is { } refused && _images.Count > 0)
+            {
+                Fail(_images, refused.Step, refused.Error, publication);
+            }
+
             foreach (var (images, step, error) in publication.Failures)
             {
-                Fail(images, step, error);
+                Fail(images, step, error, publication);
             }
 
             foreach (var piece in _pieces.Where(static piece => piece.Error is not null))
             {
-                Fail(piece.Images, piece.FailedStep, piece.Error!);
+                Fail(piece.Images, piece.FailedStep, piece.Error!, publication);
             }
 
             foreach (var image in _images)
@@ -288,15 +294,25 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
         services.Counters.Activity.Increment();
     }
 
-    private void Fail(IReadOnlyList<DirtyImage> images, string step, Exception error)
+    /// <summary>
+    /// Notes a failure. One in the background is noted with every file that shows the pages, under the binding lock: a clone
+    /// is made before, and is one of them, or after, and inherits what its origin was not told.
+    /// </summary>
+    private void Fail(IReadOnlyList<DirtyImage> images, string step, Exception error, Publication publication)
     {
         services.Counters.PagesFailed.Add(images.Count);
         var origin = images[0].Origin;
         var failure = new CacheWritebackException(
             origin.File.Id, origin.File.Name, origin.Page << services.PageShift, (long)images.Count << services.PageShift,
             step, error.Message, error);
-        _failures.Add(new WritebackFailure(
-            failure, [.. images.SelectMany(static image => image.Owners).Select(static owner => owner.File).Distinct()]));
+        _failures.Add(failure);
+        if (tellsFiles)
+        {
+            foreach (var file in images.SelectMany(publication.OwnersOf).Select(static owner => owner.File).Distinct())
+            {
+                file.Writing.Report(failure);
+            }
+        }
     }
 
     private void Abandon(BlockRun run)
@@ -307,8 +323,7 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
         }
         catch (Exception error)
         {
-            _failures.Add(new WritebackFailure(
-                new CacheWritebackException(FileId.None, null, -1, run.Length, "Abandon", $"the engine refused {run} back: {error.Message}", error), []));
+            _failures.Add(new CacheWritebackException(FileId.None, null, -1, run.Length, "Abandon", $"the engine refused {run} back: {error.Message}", error));
         }
     }
 

@@ -10,7 +10,7 @@ public sealed class WriteCache : IDisposable
 
     public WriteCache(
         int frames = 64, int pageSize = 4096, long deviceLength = 4 << 20, bool inPlace = false,
-        EvictionPolicy policy = EvictionPolicy.S3Fifo, TimeSpan? dirtyAge = null)
+        EvictionPolicy policy = EvictionPolicy.S3Fifo, TimeSpan? dirtyAge = null, IPageSeal? seal = null)
     {
         Cache = new PageCache(new PageCacheOptions
         {
@@ -19,7 +19,7 @@ public sealed class WriteCache : IDisposable
         });
         Device = new MemoryDevice(deviceLength, Math.Min(4096, pageSize)).Stamp();
         Engine = new PageEngine(deviceLength / pageSize, pageSize, inPlace);
-        Volume = Cache.AttachVolume(Device, new VolumeOptions { Placement = Engine });
+        Volume = Cache.AttachVolume(Device, new VolumeOptions { Placement = Engine, Seal = seal });
         Engine.Volume = Volume;
     }
 

@@ -259,6 +259,64 @@ public class WriteRowTests
     }
 
     [Fact]
+    [Trait("Row", "E8")]
+    public async Task Pages_are_sealed_when_they_are_written_and_verified_when_they_are_read()
+    {
+        using var cache = new WriteCache(seal: new LastWordSeal());
+        var file = cache.OpenNew(3 * Page);
+        var bytes = Bytes(1, 3 * Page);
+        file.Write(0, bytes);
+        await file.FlushAsync();
+        Assert.Equal(bytes, Read(file, 0, 3 * Page));
+        EvictAll(cache);
+        var again = Read(file, 0, 3 * Page);
+        Assert.Equal(bytes[..(Page - 8)], again[..(Page - 8)]);
+        EvictAll(cache);
+        var block = ((PageEngine.PageFile)file.Extents).Blocks[1];
+        cache.Device.Bytes[(int)(block * Page) + 100] ^= 1;
+        Assert.Equal(again[..Page], Read(file, 0, Page));
+        var error = Assert.Throws<PageLoadException>(() => Read(file, Page, 1));
+        Assert.Equal((Page, new BlockRun(block * Page, Page)), (error.Offset, error.Blocks));
+        cache.Device.Bytes[(int)(block * Page) + 100] ^= 1;
+        Assert.Equal(again, Read(file, 0, 3 * Page));
+    }
+
+    private static void EvictAll(WriteCache cache)
+    {
+        var rooms = cache.Cache.Engine.Rooms;
+        var evicted = new Stack<int>();
+        while (rooms.Reclaimer.TryEvict(out var frame))
+        {
+            evicted.Push(frame);
+        }
+
+        while (evicted.TryPop(out var frame))
+        {
+            rooms.Pool.Push(frame);
+        }
+    }
+
+    /// <summary>The last word of a page is the sum of the others and of its address.</summary>
+    private sealed class LastWordSeal : IPageSeal
+    {
+        public bool Verify(PhysicalBlock block, ReadOnlySpan<byte> page) =>
+            BitConverter.ToInt64(page[^8..]) == SumOf(block, page);
+
+        public void Seal(PhysicalBlock block, Span<byte> page) => BitConverter.TryWriteBytes(page[^8..], SumOf(block, page));
+
+        private static long SumOf(PhysicalBlock block, ReadOnlySpan<byte> page)
+        {
+            var sum = block.Number + 1;
+            for (var i = 0; i < page.Length - 8; i++)
+            {
+                sum = sum * 31 + page[i];
+            }
+
+            return sum;
+        }
+    }
+
+    [Fact]
     [Trait("Row", "J4")]
     public async Task A_file_that_can_be_written_is_a_stream_that_can_be_written()
     {
