@@ -155,11 +155,13 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     public async ValueTask<PageMemoryLease> PinAsync(long offset, CancellationToken cancellationToken = default)
     {
         ThrowIfUnusable(offset);
-        ThrowIfOutside(offset, _mapping.Tree);
+        var tree = _mapping.Tree;
+        ThrowIfOutside(offset, tree);
         var hold = await _engine.Leases.TakeAsync(
             _mapping, offset >> _engine.Rooms.PageShift, wanted: 1, waits: true, isOwnLoad: false, cancellationToken)
             .ConfigureAwait(false);
-        return LeaseOf(hold, offset, Length);
+        // As long as the file was when it was asked for: it may be shorter by now.
+        return LeaseOf(hold, offset, tree.Length);
     }
 
     /// <summary>Leases all pages of a range.</summary>
@@ -181,8 +183,9 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     {
         ThrowIfUnusable(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
-        var fileLength = Length;
-        ThrowIfOutside(offset, _mapping.Tree);
+        var tree = _mapping.Tree;
+        ThrowIfOutside(offset, tree);
+        var fileLength = tree.Length;
         var end = length > fileLength - offset ? fileLength : offset + length;
         var shift = _engine.Rooms.PageShift;
         var pages = end == offset ? 0 : (end - 1 >> shift) - (offset >> shift) + 1;
@@ -233,7 +236,8 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     {
         ThrowIfUnusable(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
-        var end = length > Length - offset ? Length : offset + length;
+        var fileLength = Length;
+        var end = length > fileLength - offset ? fileLength : offset + length;
         if (end > offset)
         {
             var shift = _engine.Rooms.PageShift;
@@ -308,7 +312,8 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     {
         ThrowIfUnusable(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
-        var end = length > Length - offset ? Length : offset + length;
+        var fileLength = Length;
+        var end = length > fileLength - offset ? fileLength : offset + length;
         var shift = _engine.Rooms.PageShift + Window.Shift;
         _mapping.Invalidate(offset >> shift, end > offset ? end - 1 >> shift : -1);
     }

@@ -1,3 +1,4 @@
+using SharedPageCache.Frames;
 using SharedPageCache.Stress.Support;
 using SharedPageCache.Tests.Support;
 using SharedPageCache.Tests.Writing;
@@ -176,8 +177,17 @@ internal sealed class WriteStorm
         // A read-ahead that was under way ends by itself.
         Assert.True(
             SpinWait.SpinUntil(() => Cache.GetStatistics().ResidentBytes == 0, TimeSpan.FromSeconds(20)),
-            $"{Cache.GetStatistics().ResidentBytes} bytes never came back");
+            $"{Cache.GetStatistics().ResidentBytes} bytes never came back: {string.Join(", ", FramesInUse())}");
         Cache.Verify();
+    }
+
+    private IEnumerable<string> FramesInUse()
+    {
+        var frames = Cache.Engine.Rooms.Frames;
+        return Enumerable.Range(0, frames.Count)
+            .Where(frame => frames[frame].State.Load().Phase != FramePhase.Free || frames[frame].PinsAcquire != 0)
+            .Select(frame => $"frame {frame} is {frames[frame].State} with {frames[frame].PinsAcquire} pins")
+            .Append($"{Cache.Engine.Rooms.Pool.FreeCount} free, {Cache.Engine.Rooms.Staged} staged");
     }
 
     private async Task StallAsync(bool mayFail)

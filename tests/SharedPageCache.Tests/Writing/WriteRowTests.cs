@@ -259,6 +259,29 @@ public class WriteRowTests
     }
 
     [Fact]
+    [Trait("Row", "F3")]
+    public async Task A_page_that_is_cut_off_while_it_is_loaded_for_a_lease_leaks_nothing()
+    {
+        using var cache = new WriteCache();
+        var file = cache.OpenMapped(4);
+        var gate = new TaskCompletionSource();
+        cache.Device.BeforeRead = _ => gate.Task;
+        var one = file.PinAsync(3 * Page).AsTask();
+        var range = file.PinRangeAsync(2 * Page, 2 * Page).AsTask();
+        await file.SetLengthAsync(0);
+        gate.SetResult();
+        using (var lease = await one.Within())
+        {
+            Assert.Equal(Page, lease.Memory.Length);
+        }
+
+        using (var lease = await range.Within())
+        {
+            Assert.Equal(2 * Page, lease.Sequence.Length);
+        }
+    }
+
+    [Fact]
     [Trait("Row", "E8")]
     public async Task Pages_are_sealed_when_they_are_written_and_verified_when_they_are_read()
     {
