@@ -31,7 +31,7 @@ internal sealed class CacheEngine
             Rooms.Writeback, Rooms.PageShift);
         _limits = new WritebackLimits(plan.DirtyStart, plan.DirtyLimit, options.DirtyAge);
         Writes = new PageWrites(Rooms, Faults, Provisional, _limits.MostAtomic(plan.FrameCount, plan.PageSize));
-        Shapes = new FileShapes(Rooms, Writes, Provisional);
+        Shapes = new FileShapes(Rooms, Writes, Provisional, FlushPageAsync);
         Writes.Grow = Shapes.GrowAsync;
         Verifier = new Verifier(
             Rooms.Frames, Rooms.Table, Rooms.Rmap, Rooms.Families, Rooms.Volumes, Rooms.Ledger, Rooms.TouchedFrames,
@@ -93,6 +93,18 @@ internal sealed class CacheEngine
             throw new CacheWritebackException(
                 untold.File, untold.FileName, untold.Offset, untold.Length, untold.Step,
                 $"a write-back in the background failed; the pages are durable by now. {untold.Message}", untold);
+        }
+    }
+
+    /// <summary>Makes one page durable. What failed in the background stays to be told.</summary>
+    private static async Task FlushPageAsync(FileMapping file, long page, CancellationToken cancellationToken)
+    {
+        var failures = await ((VolumeWriter)file.Volume.Writer!).FlushAsync(
+            () => TreeSurgery.ProvisionalsOf(file.Tree, page, page).ConvertAll(static dirty => dirty.Reference),
+            cancellationToken).ConfigureAwait(false);
+        if (failures.Count > 0)
+        {
+            throw failures[0];
         }
     }
 

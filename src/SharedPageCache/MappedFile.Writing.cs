@@ -70,10 +70,15 @@ public sealed partial class MappedFile
     /// <inheritdoc cref="FlushAsync(long, long, CancellationToken)" path="/exception"/>
     public ValueTask FlushAsync(CancellationToken cancellationToken = default) => FlushAsync(0, long.MaxValue, cancellationToken);
 
-    /// <summary>Makes the file shorter or longer. What lies behind a shorter length is gone; a longer file reads zero there.</summary>
+    /// <summary>
+    /// Makes the file shorter or longer. What lies behind a shorter length is gone; a longer file reads zero there. The first
+    /// growth of a file that ends inside a page writes that page to the device before: after a crash a longer file must not
+    /// show what lay behind its old end.
+    /// </summary>
     /// <param name="length">The new length in bytes.</param>
     /// <param name="cancellationToken">Cancels waits; the length is then as before.</param>
     /// <exception cref="ArgumentOutOfRangeException">The length is negative or beyond the longest file.</exception>
+    /// <exception cref="CacheWritebackException">The last page could not be written before the file grows; the length is as before.</exception>
     /// <exception cref="NotSupportedException">The file cannot be written.</exception>
     /// <exception cref="ObjectDisposedException">The file is closed.</exception>
     public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default)

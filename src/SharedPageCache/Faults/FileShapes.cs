@@ -8,7 +8,8 @@ namespace SharedPageCache.Faults;
 /// What changes a file's shape: length, holes, the end. Each is one step of the file's gate (alone) and the volume's
 /// binding lock, with the engine's hook in it: if the hook throws nothing has changed.
 /// </summary>
-internal sealed class FileShapes(Rooms rooms, PageWrites writes, ProvisionalFrames provisional)
+internal sealed class FileShapes(
+    Rooms rooms, PageWrites writes, ProvisionalFrames provisional, Func<FileMapping, long, CancellationToken, Task> flushPage)
 {
     /// <summary>Makes a file longer, if it is not by now.</summary>
     public async ValueTask GrowAsync(FileMapping file, long length, bool blocking, CancellationToken cancellationToken)
@@ -39,6 +40,7 @@ internal sealed class FileShapes(Rooms rooms, PageWrites writes, ProvisionalFram
             }
             else if (length < file.Tree.Length)
             {
+                file.Writing.TailMayBeStale = true;
                 Reshape(file, length);
             }
         }
@@ -71,6 +73,12 @@ internal sealed class FileShapes(Rooms rooms, PageWrites writes, ProvisionalFram
         if ((old & (rooms.PageSize - 1)) != 0)
         {
             await writes.ZeroTailAsync(file, old - 1, blocking, cancellationToken).ConfigureAwait(false);
+            if (file.Writing.TailMayBeStale)
+            {
+                // The zeros before the length: else a machine that stops in between has a longer file with old bytes in it.
+                await flushPage(file, old - 1 >> rooms.PageShift, cancellationToken).ConfigureAwait(false);
+                file.Writing.TailMayBeStale = false;
+            }
         }
 
         Reshape(file, length);

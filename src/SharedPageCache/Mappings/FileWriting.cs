@@ -13,6 +13,12 @@ internal sealed class FileWriting
     /// <summary>One change of the file's length at a time: it takes several steps, some of which wait.</summary>
     public Permits LengthTurn { get; } = new(1);
 
+    /// <summary>
+    /// Whether the device may hold something else than zeros behind the file's end, in its last page: it was opened so, or
+    /// cut there. In the turn of the length.
+    /// </summary>
+    public bool TailMayBeStale { get; set; } = true;
+
     /// <summary>A write-back in the background has failed for a page that the file shows: the next flush tells it.</summary>
     public void Report(CacheWritebackException error) => Atomic.CompareExchange(ref _untold, error, null);
 

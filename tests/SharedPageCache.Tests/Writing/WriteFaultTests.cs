@@ -322,7 +322,7 @@ public sealed class WriteFaultTests(ITestOutputHelper output)
             {
                 action();
             }
-            catch (Exception error) when (error is InjectedException or PageLoadException or ExtentMapException)
+            catch (Exception error) when (error is InjectedException or PageLoadException or ExtentMapException or CacheWritebackException)
             {
                 return;
             }

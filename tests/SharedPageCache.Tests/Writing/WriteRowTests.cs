@@ -282,6 +282,30 @@ public class WriteRowTests
     }
 
     [Fact]
+    [Trait("Row", "F3")]
+    public async Task A_file_that_was_cut_and_grows_never_shows_old_bytes_after_a_crash()
+    {
+        using var cache = new WriteCache();
+        var file = cache.OpenNew(Page);
+        file.Write(0, Bytes(1, Page));
+        await file.FlushAsync();
+        await file.SetLengthAsync(100);
+        await file.FlushAsync();
+        await file.SetLengthAsync(Page);
+
+        // The engine commits by itself, and the machine stops.
+        await cache.Engine.PersistAsync(CancellationToken.None);
+        var durable = cache.DurableOf(file);
+        Assert.Equal(Page, durable.Length);
+        Assert.Equal(Bytes(1, Page)[..100], durable[..100]);
+        Assert.True(durable.AsSpan(100).IndexOfAnyExcept((byte)0) < 0, "old bytes behind the old end");
+        var writes = cache.Device.Writes;
+        file.Write(Page, Bytes(2, 10));
+        file.Write(Page + 10, Bytes(2, 10));
+        Assert.Equal(writes, cache.Device.Writes);
+    }
+
+    [Fact]
     [Trait("Row", "E8")]
     public async Task Pages_are_sealed_when_they_are_written_and_verified_when_they_are_read()
     {
