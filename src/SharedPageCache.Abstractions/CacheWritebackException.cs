@@ -11,7 +11,7 @@ public sealed class CacheWritebackException : IOException
     /// <param name="fileName">The file's name as given at open, or null.</param>
     /// <param name="offset">The byte offset of the first page in that file; -1 if the failure concerns the volume as a whole.</param>
     /// <param name="length">The length of the run in bytes.</param>
-    /// <param name="step">The step that failed: "EnsureDurable", "Place", "write", "flush", "Publish" or "Persist".</param>
+    /// <param name="step">The step that failed: "EnsureDurable", "Place", "write", "flush", "Publish", "Persist" or "Abandon".</param>
     /// <param name="reason">What went wrong, as a part of a sentence.</param>
     /// <param name="innerException">The engine's or the device's exception, if there was one.</param>
     public CacheWritebackException(

@@ -1,7 +1,7 @@
 namespace SharedPageCache;
 
 /// <summary>
-/// A file whose clone is a system call or does I/O (FICLONE). <c>MappedFile.CloneAsync</c> flushes the file, then calls
+/// A file whose clone is a system call or does I/O (FICLONE). <c>MappedFile.CloneAsync</c> calls
 /// <see cref="CloneAsync"/>, then shares the tree, if no extent changed meanwhile.
 /// </summary>
 public interface IAsyncCloneableExtentMap : IExtentMap
