@@ -213,6 +213,7 @@ internal sealed class CacheEngine
             RunsPublished = Rooms.Writeback.RunsPublished.Sum,
             WritebackFailures = Rooms.Writeback.PagesFailed.Sum,
             PagesCopied = Rooms.Writeback.PagesCopied.Sum,
+            PagesTakenOver = Rooms.Writeback.PagesTakenOver.Sum,
             OpenFiles = Rooms.Volumes.All().Sum(static volume => (long)volume.OpenFiles),
             Leaves = Rooms.Ledger.Leaves,
         };

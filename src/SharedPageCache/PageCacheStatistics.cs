@@ -75,6 +75,9 @@ public readonly record struct PageCacheStatistics
     /// <summary>Pages whose content was copied for a write, because somebody else still shows, leases or writes the old one.</summary>
     public long PagesCopied { get; init; }
 
+    /// <summary>Clean pages that were written without a copy: nobody else showed them, so their frames were taken over.</summary>
+    public long PagesTakenOver { get; init; }
+
     /// <summary>Loads that failed.</summary>
     public long LoadFailures { get; init; }
 

@@ -110,6 +110,16 @@ public sealed class WriteTests(ITestOutputHelper output) : ScheduleTests(output)
     public void Holds(string name) => Explore(Catalogue.Named(name));
 }
 
+/// <summary>See <see cref="TakeOverScenarios"/>.</summary>
+public sealed class TakeOverTests(ITestOutputHelper output) : ScheduleTests(output)
+{
+    public static TheoryData<string> Names => [.. TakeOverScenarios.All.Select(scenario => scenario.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Holds(string name) => Explore(Catalogue.Named(name));
+}
+
 /// <summary>See <see cref="WritebackScenarios"/>.</summary>
 public sealed class WritebackTests(ITestOutputHelper output) : ScheduleTests(output)
 {
@@ -128,4 +138,19 @@ public sealed class RandomWriteTests(ITestOutputHelper output) : ScheduleTests(o
     [Theory]
     [MemberData(nameof(Names))]
     public void Holds(string name) => Explore(Catalogue.Named(name));
+}
+
+/// <summary>Each list of scenarios has its class, so that the lists run side by side: none may be forgotten.</summary>
+public sealed class CatalogueTests
+{
+    [Fact]
+    public void Every_scenario_is_explored_by_a_test()
+    {
+        var explored = typeof(ScheduleTests).Assembly.GetTypes()
+            .Where(static type => type.IsSubclassOf(typeof(ScheduleTests)))
+            .Select(static type => type.GetProperty("Names")?.GetValue(null))
+            .OfType<TheoryData<string>>()
+            .SelectMany(static names => ((IEnumerable<object[]>)names).Select(static row => (string)row[0]));
+        Assert.Empty(Catalogue.All.Select(static scenario => scenario.Name).Except(explored));
+    }
 }

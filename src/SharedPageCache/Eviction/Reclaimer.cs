@@ -97,6 +97,41 @@ internal sealed class Reclaimer(
         return false;
     }
 
+    /// <summary>
+    /// Evicts one page that a writer has chosen and hands its frame, reset, free and with the page's bytes still in it, to
+    /// the caller. References to it die with the generation; who believes in one finds the block on the device.
+    /// </summary>
+    /// <param name="frame">The frame.</param>
+    /// <param name="generation">The tenancy that the caller has seen.</param>
+    /// <param name="pins">How many pins of the frame are the caller's own: it gives them back afterwards.</param>
+    public bool TryTakeOver(int frame, int generation, int pins)
+    {
+        ref var header = ref frames[frame];
+        if (generation >= FrameState.LastGeneration - 1 || header.PinsAcquire != pins || !header.State.TryClaim(generation))
+        {
+            return false;
+        }
+
+        if (header.PinsAcquire != pins)
+        {
+            if (!header.State.TryUnclaim(generation))
+            {
+                AbandonClaim(frame);
+            }
+
+            return false;
+        }
+
+        var identity = frames.IdentityOf(frame);
+        walk.TurnBack(frame, generation);
+        Unlist(frame, identity);
+        header.State.FreeClaimed();
+
+        // Now that no load can admit it any more; the policy met it claimed and put it back.
+        Forget(frame);
+        return pool.Reset(frame);
+    }
+
     /// <summary>Takes a frame that its owner is retiring out of the table of its block, or of the composites.</summary>
     public void Unlist(int frame, BlockIdentity identity)
     {

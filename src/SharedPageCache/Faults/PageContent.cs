@@ -17,6 +17,7 @@ internal static class PageContent
     {
         if (!source.IsEmpty)
         {
+            // Nothing moves if a frame was taken over with its content.
             source.CopyTo(page);
         }
         else if (!isWhole)

@@ -18,7 +18,8 @@ namespace SharedPageCache.Faults;
 /// <para>
 /// <b>Prepare</b> (outside the gate, may wait): a page that cannot be written in place gets a new frame with the new
 /// content, copied from the page that is resident or loaded; the source is pinned while it is copied, and whoever writes
-/// in place looks at pins after taking X, so the copy is whole.
+/// in place looks at pins after taking X, so the copy is whole. A clean page that nobody else shows is not copied: its
+/// frame is taken over.
 /// </para>
 /// <para>
 /// <b>Apply</b> (inside the gate): first every page that is written in place is taken (X on its frame, a full fence, then
@@ -28,7 +29,7 @@ namespace SharedPageCache.Faults;
 /// </para>
 /// <para>
 /// <b>In place</b> means: the slot is provisional, and root, nodes, leaf and frame all carry the file's stamp, compared
-/// inside the gate: nobody else shows the frame. Everything else is copied.
+/// inside the gate: nobody else shows the frame. Everything else is copied or taken over.
 /// </para>
 /// </remarks>
 internal sealed partial class PageWrite : IDisposable
@@ -142,7 +143,15 @@ internal sealed partial class PageWrite : IDisposable
 
         var moment = SourceMoment.Of(_file);
         var hold = PageHold.Zero;
-        if (!IsWhole(i) && !_faults.TryFaultMinor(_file, Page, out hold))
+        if (IsWhole(i))
+        {
+            if (TryTakeOver(i, found.Leaf[Window.SlotOf(Page)], pins: 0))
+            {
+                Fill(i, _pages[i].Frame, default, moment, bytes);
+                return WriteNeed.Done;
+            }
+        }
+        else if (!_faults.TryFaultMinor(_file, Page, out hold))
         {
             return WriteNeed.Source;
         }
@@ -156,9 +165,15 @@ internal sealed partial class PageWrite : IDisposable
     {
         try
         {
+            if (TryTakeOver(i, hold))
+            {
+                Fill(i, hold.Frame, SourceOf(hold), moment, bytes);
+                return true;
+            }
+
             if (TryTakeFrame(i, out var frame))
             {
-                Fill(i, frame, SourceOf(hold), moment, bytes);
+                Copy(i, frame, SourceOf(hold), moment, bytes);
                 return true;
             }
 
@@ -170,7 +185,7 @@ internal sealed partial class PageWrite : IDisposable
             hold = PageHold.Zero;
             if (TryTakeFrame(i, out frame))
             {
-                Fill(i, frame, source, moment, bytes);
+                Copy(i, frame, source, moment, bytes);
                 return true;
             }
 
@@ -206,15 +221,19 @@ internal sealed partial class PageWrite : IDisposable
         return true;
     }
 
+    private void Copy(int i, int frame, ReadOnlySpan<byte> source, SourceMoment moment, ReadOnlySpan<byte> bytes)
+    {
+        Fill(i, frame, source, moment, bytes);
+        if (!source.IsEmpty)
+        {
+            _rooms.Writeback.PagesCopied.Increment();
+        }
+    }
+
     private void Fill(int i, int frame, ReadOnlySpan<byte> source, SourceMoment moment, ReadOnlySpan<byte> bytes)
     {
         var pageStart = _firstPage + i << _rooms.PageShift;
         var isWhole = IsWhole(i);
-        if (!isWhole && !source.IsEmpty)
-        {
-            _rooms.Writeback.PagesCopied.Increment();
-        }
-
         PageContent.Compose(
             _rooms.Arena.Span(frame), isWhole ? default : source, isWhole, pageStart, _file.Tree.Length, _offset, bytes);
         _pages[i] = new PreparedPage(frame, moment.Edition, isWhole ? long.MaxValue : moment.Clock);

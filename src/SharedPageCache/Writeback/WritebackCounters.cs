@@ -20,6 +20,9 @@ internal sealed class WritebackCounters
     /// <summary>Pages copied because a clone, a lease or a write-back needs the old one.</summary>
     public StripedCounter PagesCopied { get; } = new();
 
+    /// <summary>Clean pages that were written without a copy, because nobody else showed them.</summary>
+    public StripedCounter PagesTakenOver { get; } = new();
+
     /// <summary>A number that moves with everything that the write side does.</summary>
     public StripedCounter Activity { get; } = new();
 }

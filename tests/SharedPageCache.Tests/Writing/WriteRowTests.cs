@@ -30,6 +30,57 @@ public class WriteRowTests
         Assert.Equal(before, Read(clone, 0, 16 * Page));
     }
 
+    [Theory]
+    [InlineData(100)]
+    [InlineData(Page)]
+    [Trait("Row", "B8")]
+    public void The_last_who_shows_a_clean_page_writes_it_without_a_copy(int length)
+    {
+        using var cache = new WriteCache();
+        var file = cache.OpenMapped(4);
+        var content = Read(file, 0, 4 * Page);
+        var (reads, resident) = (cache.Device.Reads, cache.Figures.ResidentBytes);
+        using (var clone = file.Clone())
+        {
+            file.Write(0, Bytes(1, length));
+            Assert.Equal((0, resident + Page), (cache.Figures.PagesTakenOver, cache.Figures.ResidentBytes));
+            Assert.Equal(content, Read(clone, 0, 4 * Page));
+        }
+
+        // Now it is the last.
+        file.Write(Page, Bytes(2, length));
+        file.Write(2 * Page, Bytes(3, length));
+        Assert.Equal((2, resident + Page), (cache.Figures.PagesTakenOver, cache.Figures.ResidentBytes));
+        Assert.Equal(reads, cache.Device.Reads);
+        for (var page = 0; page < 3; page++)
+        {
+            Bytes((byte)(page + 1), length).CopyTo(content, page * Page);
+        }
+
+        Assert.Equal(content, Read(file, 0, 4 * Page));
+        Assert.Equal(reads, cache.Device.Reads);
+    }
+
+    [Fact]
+    [Trait("Row", "B8")]
+    [Trait("Contract", "C4")]
+    public void A_leased_page_is_copied_though_nobody_else_shows_it()
+    {
+        using var cache = new WriteCache();
+        var file = cache.OpenMapped(4);
+        var content = Read(file, 0, Page);
+        Assert.True(file.TryPin(0, out var lease));
+        using (lease)
+        {
+            file.Write(10, Bytes(1, 100));
+            Assert.Equal((1, 0), (cache.Figures.PagesCopied, cache.Figures.PagesTakenOver));
+            Assert.Equal(content, lease.Span.ToArray());
+        }
+
+        Bytes(1, 100).CopyTo(content, 10);
+        Assert.Equal(content, Read(file, 0, Page));
+    }
+
     [Fact]
     [Trait("Row", "B7")]
     public void A_partial_write_takes_its_page_from_memory_and_a_whole_one_reads_nothing()
