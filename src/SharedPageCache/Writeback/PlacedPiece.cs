@@ -22,6 +22,14 @@ internal sealed class PlacedPiece(PlacedRun run, List<DirtyImage> images)
         }
     }
 
+    /// <summary>Whether the piece can be written in one call with another: next to it on the device, and in the same file.</summary>
+    public bool Follows(PlacedPiece other)
+    {
+        var (first, last) = (Images[0].Origin, other.Images[^1].Origin);
+        return Run.Blocks.Offset == other.Run.Blocks.End && Run.Generation == other.Run.Generation
+            && first.File == last.File && first.Page == last.Page + 1;
+    }
+
     /// <summary>Matches an engine's answer with the runs that it was asked for.</summary>
     /// <returns>What is wrong with the answer, or null.</returns>
     public static string? Match(

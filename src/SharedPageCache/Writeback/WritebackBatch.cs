@@ -201,7 +201,7 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
     private async Task WriteAsync()
     {
         using var turns = new Permits(QueueDepth);
-        await Task.WhenAll(_pieces.Select(piece => WriteAsync(piece, turns))).ConfigureAwait(false);
+        await Task.WhenAll(Writes().Select(pieces => WriteAsync(pieces, turns))).ConfigureAwait(false);
         if (_pieces.All(static piece => piece.Error is not null))
         {
             return;
@@ -218,20 +218,48 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
         }
     }
 
-    private async Task WriteAsync(PlacedPiece piece, Permits turns)
+    /// <summary>
+    /// What is written in one call: pieces that follow each other on the device and in the file that they are written for.
+    /// In the order of the blocks.
+    /// </summary>
+    private List<List<PlacedPiece>> Writes()
+    {
+        var writes = new List<List<PlacedPiece>>();
+        long length = 0;
+        foreach (var piece in _pieces.OrderBy(static piece => piece.Run.Blocks.Offset))
+        {
+            length += piece.Run.Blocks.Length;
+            if (writes.Count == 0 || length > LongestRun || !piece.Follows(writes[^1][^1]))
+            {
+                writes.Add([]);
+                length = piece.Run.Blocks.Length;
+            }
+
+            writes[^1].Add(piece);
+        }
+
+        return writes;
+    }
+
+    private async Task WriteAsync(List<PlacedPiece> pieces, Permits turns)
     {
         await turns.TakeAsync(CancellationToken.None).ConfigureAwait(false);
         try
         {
-            var pages = piece.Images.ConvertAll(image => (ReadOnlyMemory<byte>)services.Arena.Memory(image.Frame)).ToArray();
-            var origin = piece.Images[0].Origin;
+            var first = pieces[0];
+            var pages = pieces.SelectMany(static piece => piece.Images)
+                .Select(image => (ReadOnlyMemory<byte>)services.Arena.Memory(image.Frame)).ToArray();
+            var blocks = new BlockRun(first.Run.Blocks.Offset, (long)pages.Length << services.PageShift);
+            var origin = first.Images[0].Origin;
             await services.Writer
-                .WriteAsync(volume, piece.Run, new BlockOrigin(origin.File.Extents, origin.Page << services.PageShift), pages)
+                .WriteAsync(
+                    volume, new PlacedRun(blocks, first.Run.Generation),
+                    new BlockOrigin(origin.File.Extents, origin.Page << services.PageShift), pages)
                 .ConfigureAwait(false);
         }
         catch (Exception error)
         {
-            piece.FailIfGood("write", error);
+            pieces.ForEach(piece => piece.FailIfGood("write", error));
         }
         finally
         {

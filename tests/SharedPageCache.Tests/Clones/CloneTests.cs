@@ -74,6 +74,7 @@ public class CloneTests
     [Trait("Row", "B12")]
     [InlineData(1L << 20)]
     [InlineData(1L << 40)]
+    [Trait("Row", "L35")]
     public void A_clone_books_the_same_few_bytes_whatever_the_size(long length)
     {
         using var cache = new TestCache();
@@ -91,6 +92,7 @@ public class CloneTests
     }
 
     [Fact]
+    [Trait("Row", "L35")]
     [Trait("Row", "B3")]
     [Trait("Row", "C4")]
     [Trait("Row", "L8")]
@@ -181,6 +183,7 @@ public class CloneTests
     }
 
     [Fact]
+    [Trait("Row", "L38")]
     [Trait("Row", "B1")]
     public void A_clone_outlives_its_origin()
     {

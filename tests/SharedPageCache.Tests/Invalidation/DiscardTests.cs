@@ -8,6 +8,7 @@ public class DiscardTests
     private const int Length = 16 * 4096;
 
     [Fact]
+    [Trait("Row", "F1")]
     [Trait("Contract", "C8")]
     [Trait("Row", "L16")]
     public void No_view_sees_a_discarded_block()

@@ -9,6 +9,7 @@ public class RelocateTests
     private const int Target = 1 << 20;
 
     [Fact]
+    [Trait("Row", "F2")]
     [Trait("Row", "F3")]
     [Trait("Row", "A1")]
     public async Task Pages_follow_their_content_and_leases_stay_valid()

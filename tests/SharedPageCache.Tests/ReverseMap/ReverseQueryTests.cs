@@ -8,6 +8,7 @@ public class ReverseQueryTests
     private const int Length = 16 * 4096;
 
     [Fact]
+    [Trait("Row", "L32")]
     [Trait("Row", "C1")]
     [Trait("Row", "C5")]
     [Trait("Row", "L3")]

@@ -144,7 +144,8 @@ public sealed class WriteFaultTests(ITestOutputHelper output)
         public Story(int failing, bool forever, bool inPlace)
         {
             (_failing, _forever) = (failing, forever);
-            _cache = new WriteCache(inPlace: inPlace);
+            // So many frames that nothing is written in the background: a story is told by one thread.
+            _cache = new WriteCache(frames: 256, inPlace: inPlace);
             var extents = _cache.Engine.CreateMapped(8);
             var file = _cache.Volume.OpenFile(extents, 8 * Page, new FileOpenOptions { Id = FileId.FromNumber(++_ids), Name = "first" });
             _files.Add((file, _cache.Device.Copy(extents.Blocks[0] * Page, 8 * Page)));

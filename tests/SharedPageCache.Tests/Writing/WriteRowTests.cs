@@ -271,6 +271,8 @@ public class WriteRowTests
     }
 
     [Fact]
+    [Trait("Row", "L33")]
+    [Trait("Row", "L34")]
     [Trait("Row", "B9")]
     public void The_engine_is_told_before_a_shared_page_is_copied_and_may_refuse()
     {
