@@ -26,6 +26,21 @@ internal static class TakeOverScenarios
                     RequireOriginal(lease.Memory.Span);
                 });
         }, Bounded: true),
+        new("write x stranger in the same leaf (A3.1)", () =>
+        {
+            var universe = new WriteUniverse();
+            var file = universe.Open(10);
+            file.Read(0);
+            var stranger = universe.OpenStranger(10);
+            return universe.Run(
+                () =>
+                {
+                    file.WriteHalf(0, 0);
+                    file.WriteHalf(0, 1);
+                },
+                () => ReadAsStranger(stranger),
+                () => ReadAsStranger(stranger));
+        }),
         new("take-over of a whole page x own lease x read", () =>
         {
             var universe = new WriteUniverse();
