@@ -8,6 +8,7 @@ internal sealed record ReplayedPolicy(string Name, EvictionPolicy Policy, string
 {
     public static IReadOnlyList<ReplayedPolicy> All { get; } =
     [
+        new("wtinylfu", EvictionPolicy.WindowTinyLfu, "BitFaster.ConcurrentLfu"),
         new("s3fifo", EvictionPolicy.S3Fifo, "S3FIFO"),
         new("clock", EvictionPolicy.Clock, "Clock"),
     ];

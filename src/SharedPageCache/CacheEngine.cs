@@ -17,7 +17,8 @@ internal sealed class CacheEngine
         Rooms = new Rooms(plan, options.HugePages, options.Policy switch
         {
             EvictionPolicy.Clock => static (table, capacity) => new ClockPolicy(table, capacity),
-            _ => static (table, capacity) => new S3FifoPolicy(table, capacity),
+            EvictionPolicy.S3Fifo => static (table, capacity) => new S3FifoPolicy(table, capacity),
+            _ => static (table, capacity) => new WindowTinyLfuPolicy(table, capacity),
         }, options.TimeProvider, options.FirstGeneration, options.VolumeNumbers);
         Faults = new PageFaults(Rooms, options.MaxReadAheadPages);
         Reads = new PageReads(Rooms, Faults);

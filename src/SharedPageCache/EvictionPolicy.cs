@@ -3,6 +3,12 @@ namespace SharedPageCache;
 /// <summary>The eviction policies that can be chosen.</summary>
 public enum EvictionPolicy
 {
+    /// <summary>
+    /// W-TinyLFU (Einziger, Friedman, Manes, ACM ToS 2017) over CLOCK: pages stay that are asked for most often, newcomers
+    /// prove themselves in a window whose size is tuned by miniature simulations.
+    /// </summary>
+    WindowTinyLfu,
+
     /// <summary>S3-FIFO (Yang et al., SOSP 2023): scan-resistant; a small queue for newcomers, a main queue, a ghost queue.</summary>
     S3Fifo,
 

@@ -28,8 +28,8 @@ public sealed class PageCacheOptions
     /// </summary>
     public int PageSize { get; set; } = 4096;
 
-    /// <summary>Which pages are given up first. Default <see cref="EvictionPolicy.S3Fifo"/>.</summary>
-    public EvictionPolicy Policy { get; set; } = EvictionPolicy.S3Fifo;
+    /// <summary>Which pages are given up first. Default <see cref="EvictionPolicy.WindowTinyLfu"/>.</summary>
+    public EvictionPolicy Policy { get; set; } = EvictionPolicy.WindowTinyLfu;
 
     /// <summary>
     /// Whether to ask the system for huge pages behind the frames. Default true; where the platform has none it is

@@ -38,6 +38,9 @@ internal sealed class FrameQueue
 
     public int Count { get; private set; }
 
+    /// <summary>The frame that has been in the queue for longest, or <see cref="None"/>.</summary>
+    public int Oldest => _oldest;
+
     public bool Contains(int frame) => _frames[frame].Queue == _mark;
 
     /// <summary>Takes in a frame that is in no queue, as the youngest.</summary>

@@ -149,7 +149,7 @@ internal sealed class LeafSweeper(FrameTable frames, FamilyTable families, NodeL
             if (leaf[slot] is { IsResident: true } reference)
             {
                 residents--;
-                weight += 1 + (frames[reference.Frame].State.Load().Admits(reference.Word) ? frames[reference.Frame].Use : 0);
+                weight += 1 + (frames[reference.Frame].State.Load().Admits(reference.Word) ? frames[reference.Frame].UseCount : 0);
             }
         }
 

@@ -6,8 +6,8 @@ namespace SharedPageCache.Eviction;
 /// </summary>
 internal sealed record MemoryPlan
 {
-    /// <summary>Header, 3/8 of a bucket, ghosts of the policy and two flags for each frame.</summary>
-    private const int TableBytesPerFrame = 48 + 3 + 7;
+    /// <summary>Header, 3/8 of a bucket, sketch of the policy and two flags for each frame.</summary>
+    private const int TableBytesPerFrame = 48 + 3 + 6;
 
     /// <summary>The fewest frames that a cache can work with.</summary>
     public const int FewestFrames = 3;

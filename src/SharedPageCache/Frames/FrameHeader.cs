@@ -9,7 +9,8 @@ namespace SharedPageCache.Frames;
 /// offset size field     written by                              read by
 ///      0    8 State     the verbs of FrameState                 everybody
 ///      8    4 Pins      interlocked, by who pins                evictor, unpin
-///     12    1 Use       hits, until saturated (racy by design)  the policy
+///     12    1 Use       hits, until saturated (racy by design); the policy
+///                       the sampled bit: the policy
 ///     13    1 Queue     the policy, under its lock              the policy
 ///     14    2 Domain    the owner of a free frame               the owner of a free frame
 ///     16    8 Identity  the owner of a loading frame; negative: who found the frame in the physical table; the write
@@ -33,6 +34,12 @@ internal struct FrameHeader
     public long Record;
     public int Previous;
     public int Following;
+
+    /// <summary>In <see cref="Use"/>: hits of this frame are told to the policy. The count is in the other bits.</summary>
+    public const byte Sampled = 0x80;
+
+    /// <summary>How often the page was used since the policy looked, until saturated.</summary>
+    public readonly int UseCount => Use & ~Sampled;
 
     public readonly int PinsAcquire => Atomic.LoadAcquire(in Pins);
 }

@@ -32,6 +32,9 @@ internal sealed class FrameTable
 
     public int Count => _headers.Length;
 
+    /// <summary>Hits of sampled frames, for the policy.</summary>
+    public HitSamples Samples { get; } = new();
+
     public long Bytes => _headers.Bytes + (Atomic.LoadAcquire(ref _engineGenerations)?.Bytes ?? 0);
 
     public ref FrameHeader this[int frame]

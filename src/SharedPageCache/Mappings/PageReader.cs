@@ -72,7 +72,7 @@ internal sealed class PageReader(
         CopyPages(file, tree, offset, destination, isOwnLoad ? 0 : FrameTable.MaxUse, out pages);
 
     /// <summary>Notes a use of a frame that the caller has pinned.</summary>
-    public void MarkUse(int frame) => MarkUse(ref frames[frame], FrameTable.MaxUse);
+    public void MarkUse(int frame) => MarkUse(frame, ref frames[frame], FrameTable.MaxUse);
 
     private int CopyPages(
         FileMapping file, PageTree tree, long offset, Span<byte> destination, int mostUse, out int pages)
@@ -163,18 +163,33 @@ internal sealed class PageReader(
             return false;
         }
 
-        MarkUse(ref header, mostUse);
+        MarkUse(reference.Frame, ref header, mostUse);
         return true;
     }
 
     /// <summary>Raises a use count that is below a limit.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void MarkUse(ref FrameHeader header, int most)
+    private void MarkUse(int frame, ref FrameHeader header, int most)
+    {
+        // As a signed number a sampled count is below every limit.
+        if ((sbyte)header.Use < most)
+        {
+            RaiseUse(frame, ref header, most);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void RaiseUse(int frame, ref FrameHeader header, int most)
     {
         // Racy on purpose: a lost step only means that the count saturates one hit later.
-        if (header.Use < most)
+        if (header.UseCount < most)
         {
             header.Use++;
+        }
+
+        if ((header.Use & FrameHeader.Sampled) != 0 && most > 0)
+        {
+            frames.Samples.Add(frame);
         }
     }
 }

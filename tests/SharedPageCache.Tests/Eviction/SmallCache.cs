@@ -63,6 +63,7 @@ internal sealed class SmallCache
         _frameOfPage[page] = frame;
         _pageOfFrame[frame] = page;
         Frames[frame].Use = 0;
+        Frames.SetIdentity(frame, hasIdentity ? BlockIdentity.Of(0, page, 0) : default);
         Policy.Admit(frame, hasIdentity ? HashOf(page) : 0);
         return false;
     }
@@ -101,9 +102,14 @@ internal sealed class SmallCache
     private void Hit(int frame)
     {
         ref FrameHeader header = ref Frames[frame];
-        if (header.Use < FrameTable.MaxUse)
+        if (header.UseCount < FrameTable.MaxUse)
         {
             header.Use++;
+        }
+
+        if ((header.Use & FrameHeader.Sampled) != 0)
+        {
+            Frames.Samples.Add(frame);
         }
     }
 
