@@ -65,13 +65,15 @@ public sealed partial class LoggedEngine : IPlacementEngine
         var (first, count) = (run.Offset / PageSize, run.Length / PageSize);
         lock (_lock)
         {
-            List<long> numbers = [first, count];
+            var numbers = new long[2 + owners.Length * 2];
+            (numbers[0], numbers[1]) = (first, count);
             var isBound = true;
-            foreach (var owner in owners)
+            for (var index = 0; index < owners.Length; index++)
             {
+                var owner = owners[index];
                 var file = ((LoggedFile)owner.File).State;
                 var page = owner.FileOffset / PageSize;
-                numbers.AddRange([file.Id, page]);
+                (numbers[index * 2 + 2], numbers[index * 2 + 3]) = (file.Id, page);
                 for (var i = 0; i < count; i++)
                 {
                     isBound &= file.Blocks.TryGetValue(page + i, out var block) && block == first + i;
@@ -80,7 +82,7 @@ public sealed partial class LoggedEngine : IPlacementEngine
 
             if (!isBound)
             {
-                LogChange(LogRecordKind.Bind, LogRecord.Pack([.. numbers]));
+                LogChange(LogRecordKind.Bind, LogRecord.Pack(numbers));
             }
 
             foreach (var file in owners.ToArray().Select(static owner => (LoggedFile)owner.File).Distinct())

@@ -6,13 +6,13 @@ namespace SharedPageCache.TestKit.Tests.Logging;
 /// The power goes at every write and flush of a workload, on both disks at once, with sectors lost, torn and out of order. What
 /// recovery finds is the state after some prefix of the log, and nothing that was promised is missing from it.
 /// </summary>
-[Trait("Row", "E9")]
 public sealed class LoggedCrashTests(ITestOutputHelper output)
 {
     public static TheoryData<ulong> Seeds => [1, 2, 3, 4, TestKit.Runs.Seeds.Next()];
 
     [Theory]
     [MemberData(nameof(Seeds))]
+    [Trait("Row", "E9")]
     public async Task After_a_power_cut_at_any_operation_every_promised_change_is_there(ulong seed)
     {
         var (cuts, inPlace) = (0, 0L);
