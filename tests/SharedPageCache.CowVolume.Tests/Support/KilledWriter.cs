@@ -54,6 +54,9 @@ internal static class KilledWriter
                     {
                         volume.Link((CowFile)clone.Extents, name);
                         await clone.FlushAsync();
+
+                        // A name is the volume's business: a persist in the background may have come between the clone and it.
+                        await volume.CommitAsync();
                         output.WriteLine($"cloned {version}");
                     }
 
