@@ -168,10 +168,14 @@ public sealed partial class LoggedEngine
             throw new InvalidOperationException("The engine is attached already.");
         }
 
-        _volume = cache.AttachVolume(device ?? _device, new VolumeOptions { Placement = placement ?? this, Name = "logged" });
-        return _volume.PageSize == PageSize
-            ? _volume
-            : throw new ArgumentException($"The cache has pages of {_volume.PageSize} bytes, the engine of {PageSize}.", nameof(cache));
+        var volume = cache.AttachVolume(device ?? _device, new VolumeOptions { Placement = placement ?? this, Name = "logged" });
+        if (volume.PageSize != PageSize)
+        {
+            volume.Dispose();
+            throw new ArgumentException($"The cache has pages of {volume.PageSize} bytes, the engine of {PageSize}.", nameof(cache));
+        }
+
+        return _volume = volume;
     }
 
     /// <summary>Makes a file of holes.</summary>
@@ -292,6 +296,15 @@ public sealed partial class LoggedEngine
         ThrowIfTaken(name);
         LogChange(LogRecordKind.Clone, LogRecord.Pack([source.Id, _state.NextId], name));
         return Open(_state.Clone(source, _state.NextId, name));
+    }
+
+    /// <summary>The clone that was named was not made.</summary>
+    internal void ForgetNextClone()
+    {
+        lock (_lock)
+        {
+            _nameOfNextClone = null;
+        }
     }
 
     /// <summary>Says how the clone is called that the holder of the latch is about to make, and gives its id.</summary>

@@ -121,10 +121,17 @@ public sealed class LoggedFile : IWritableExtentMap, IAsyncDisposable
         ArgumentException.ThrowIfNullOrEmpty(name);
         using (await _engine.EnterAsync().ConfigureAwait(false))
         {
-            var mapped = Mapped.Clone(new FileOpenOptions { Name = name, Id = _engine.NameNextClone(name) });
-            var clone = (LoggedFile)mapped.Extents;
-            clone.Mapped = mapped;
-            return clone;
+            try
+            {
+                var mapped = Mapped.Clone(new FileOpenOptions { Name = name, Id = _engine.NameNextClone(name) });
+                var clone = (LoggedFile)mapped.Extents;
+                clone.Mapped = mapped;
+                return clone;
+            }
+            finally
+            {
+                _engine.ForgetNextClone();
+            }
         }
     }
 

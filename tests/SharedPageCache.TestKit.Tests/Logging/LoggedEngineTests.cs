@@ -331,6 +331,8 @@ public sealed class LoggedEngineTests
         Assert.Throws<FileNotFoundException>(() => world.Engine.OpenFile("nobody"));
         Assert.Throws<InvalidOperationException>(() => world.Engine.Attach(world.Cache));
         Assert.Throws<NotSupportedException>(() => file.Mapped.SetLength(100));
+        var other = await LoggedEngine.CreateAsync(new SectorDevice(1 << 16, 512), new SectorDevice(1 << 16, 512), 2 * LoggedWorld.Page);
+        Assert.Throws<ArgumentException>(() => other.Attach(world.Cache));
         await Assert.ThrowsAsync<InvalidDataException>(
             () => LoggedEngine.OpenAsync(new SectorDevice(1 << 16, 512), new SectorDevice(1 << 16, 512)));
         Assert.Equal(1, file.Pages);
