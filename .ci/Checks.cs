@@ -167,7 +167,7 @@ void CheckReflinkImages(JsonElement report)
 
 void CheckPackages(string folder)
 {
-    string[] expected = ["SharedPageCache", "SharedPageCache.Abstractions", "SharedPageCache.CowVolume", "SharedPageCache.Reflink"];
+    string[] expected = ["SharedPageCache", "SharedPageCache.Abstractions", "SharedPageCache.CowVolume", "SharedPageCache.Reflink", "SharedPageCache.TestKit"];
     foreach (string id in expected)
     {
         string[] found = [.. Directory.GetFiles(folder, id + ".*.nupkg")

@@ -17,7 +17,12 @@ public partial class RowTableTests
         .. Enumerable.Range(1, 31).Where(number => number != 29).Select(number => $"L{number}"),
     ];
 
-    private static HashSet<string> Tests { get; } = [.. TestMethods().Select(Name)];
+    /// <summary>Projects whose tests name rows too; they are read as text.</summary>
+    private static readonly string[] OtherProjects = ["tests/SharedPageCache.CowVolume.Tests", "tests/SharedPageCache.TestKit.Tests"];
+
+    private static (string Name, string Attributes)[] OtherTests { get; } = [.. ReadOtherTests()];
+
+    private static HashSet<string> Tests { get; } = [.. TestMethods().Select(Name), .. OtherTests.Select(test => test.Name)];
 
     private static Dictionary<(string Kind, string Row), string[]> Table { get; } = ReadTable();
 
@@ -47,6 +52,24 @@ public partial class RowTableTests
         Assert.Empty(missing);
     }
 
+    [Fact]
+    public void Every_test_of_the_other_projects_that_names_a_row_stands_beside_it()
+    {
+        var named = (
+            from test in OtherTests
+            from Match trait in Trait().Matches(test.Attributes)
+            select (test.Name, Kind: trait.Groups[1].Value, Row: trait.Groups[2].Value)).ToList();
+        Assert.NotEmpty(named);
+        Assert.All(named, test => Assert.Contains(test.Name, Table.GetValueOrDefault((test.Kind, test.Row), [])));
+    }
+
+    private static IEnumerable<(string Name, string Attributes)> ReadOtherTests() =>
+        from project in OtherProjects
+        from file in Repository.SourceFiles(project)
+        from Match test in TestInSource().Matches(File.ReadAllText(file))
+        where test.Groups[1].Value.Contains("[Fact", StringComparison.Ordinal) || test.Groups[1].Value.Contains("[Theory", StringComparison.Ordinal)
+        select ($"{Path.GetFileNameWithoutExtension(file)}.{test.Groups[2].Value}", test.Groups[1].Value);
+
     private static IEnumerable<MethodInfo> TestMethods() =>
         typeof(RowTableTests).Assembly.GetTypes().SelectMany(type => type.GetMethods())
             .Where(method => method.IsDefined(typeof(FactAttribute), inherit: true));
@@ -72,6 +95,13 @@ public partial class RowTableTests
 
         return table;
     }
+
+    /// <summary>The attributes of a method, each on lines of its own, and its name.</summary>
+    [GeneratedRegex(@"((?:^    \[.+\]\r?\n)+)    public (?:async )?\w+ (\w+)\(", RegexOptions.Multiline)]
+    private static partial Regex TestInSource();
+
+    [GeneratedRegex("Trait\\(\"(\\w+)\", \"(\\w+)\"\\)")]
+    private static partial Regex Trait();
 
     [GeneratedRegex("`([^`]+)`")]
     private static partial Regex TestName();

@@ -5,13 +5,20 @@ namespace SharedPageCache.Schedules.World;
 
 /// <summary>
 /// An engine that places each dirty page in the lowest block that is free, so that a block comes into other hands as soon as the ports
-/// allow it. It checks what the cache asks: a block is published or given back once, written only between Place and that, and
+/// allow it; or, if it is told so, in the block that it replaces, where nobody else shows that. It checks what the cache asks: a block is published or given back once, written only between Place and that, and
 /// never shown before it is stable.
 /// </summary>
 internal sealed class Store(WriteDevice device) : IPlacementEngine
 {
     private readonly List<StoredFile> _files = [];
     private readonly HashSet<long> _placed = [];
+    private readonly HashSet<long> _inPlace = [];
+
+    /// <summary>Whether pages are placed where they are, if nobody but their owners shows the block.</summary>
+    public bool PlacesInPlace { get; init; }
+
+    /// <summary>Pages that were placed where they are.</summary>
+    public int PlacedInPlace { get; private set; }
 
     /// <summary>The volume that hears of freed blocks.</summary>
     public CachedVolume Volume { get; set; } = null!;
@@ -41,10 +48,13 @@ internal sealed class Store(WriteDevice device) : IPlacementEngine
             throw new IOException("no space.");
         }
 
-        for (var pages = (int)(dirty.ToArray().Sum(static run => run.Length) / Sector.Size); pages > 0; pages--)
+        foreach (var run in dirty.ToArray())
         {
-            var block = Take();
-            placed.Write([new PlacedRun(new BlockRun(block * Sector.Size, Sector.Size))]);
+            for (var page = 0; page < run.Length / Sector.Size; page++)
+            {
+                var block = PlacesInPlace && IsOnlyOf(run, page) ? TakeInPlace(run.Replaces.Offset / Sector.Size + page) : Take();
+                placed.Write([new PlacedRun(new BlockRun(block * Sector.Size, Sector.Size))]);
+            }
         }
 
         Scheduler.Note($"the engine has placed, and has {string.Join(", ", _placed)} under way");
@@ -107,11 +117,13 @@ internal sealed class Store(WriteDevice device) : IPlacementEngine
         Release(run);
     }
 
-    /// <summary>A block may be written only between Place and Publish: nobody shows it, now or after a crash.</summary>
+    /// <summary>
+    /// A block may be written only between Place and Publish: nobody shows it, now or after a crash; or it was placed where it is.
+    /// </summary>
     public void RequireOwnOfWriteback(long block)
     {
         Require(_placed.Contains(block), $"block {block} is written after it was published or given back (A6)");
-        Require(!IsShown(block), $"block {block} is written while a file shows it");
+        Require(_inPlace.Contains(block) || !IsShown(block), $"block {block} is written while a file shows it");
     }
 
     private long Take()
@@ -128,6 +140,30 @@ internal sealed class Store(WriteDevice device) : IPlacementEngine
         }
     }
 
+    private long TakeInPlace(long block)
+    {
+        PlacedInPlace++;
+        _placed.Add(block);
+        _inPlace.Add(block);
+        return block;
+    }
+
+    /// <summary>Whether the owners of a dirty page show the block that it replaces, all of them, and nobody else, now or after a crash.</summary>
+    private bool IsOnlyOf(DirtyRun run, int page)
+    {
+        if (!run.Replaces.IsSome)
+        {
+            return false;
+        }
+
+        var block = run.Replaces.Offset / Sector.Size + page;
+        var owners = run.Owners.ToArray()
+            .Select(owner => (File: (StoredFile)owner.File, Page: (int)(owner.FileOffset / Sector.Size) + page)).ToHashSet();
+        return !_placed.Contains(block)
+            && owners.All(owner => owner.File.Blocks.TryGetValue(owner.Page, out var shown) && shown == block)
+            && _files.TrueForAll(file => file.PlacesOf(block).All(shown => owners.Contains((file, shown))));
+    }
+
     private bool IsShown(long block) => _files.Exists(file => file.Shows(block));
 
     private void Release(BlockRun run)
@@ -135,6 +171,7 @@ internal sealed class Store(WriteDevice device) : IPlacementEngine
         for (var block = run.Offset / Sector.Size; block < run.End / Sector.Size; block++)
         {
             Require(_placed.Remove(block), $"block {block} is published or given back a second time");
+            _inPlace.Remove(block);
         }
     }
 

@@ -38,6 +38,10 @@ internal sealed class StoredFile : IWritableExtentMap
 
     public bool Shows(long block) => Blocks.ContainsValue(block) || DurableBlocks.ContainsValue(block);
 
+    /// <summary>The pages that show a block, now or after a crash.</summary>
+    public IEnumerable<int> PlacesOf(long block) =>
+        Blocks.Concat(DurableBlocks).Where(pair => pair.Value == block).Select(static pair => pair.Key);
+
     public void Advance() => _sequence++;
 
     /// <summary>The map at this moment, to be made durable.</summary>

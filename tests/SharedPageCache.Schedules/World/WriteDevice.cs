@@ -3,14 +3,12 @@ using SharedPageCache.Schedules.Exploring;
 namespace SharedPageCache.Schedules.World;
 
 /// <summary>
-/// A device in memory that is written to: what it holds, and what of that would be there after a crash. Between the halves of each
+/// A device in memory that is written to: what it holds, and what of that would be there after a crash. Between the parts of each
 /// block that it reads or writes, others may run.
 /// </summary>
 internal sealed class WriteDevice : IBlockDevice
 {
     public const int Blocks = 64;
-
-    private const int Half = Sector.Size / 2;
 
     private readonly byte[] _contents = new byte[Blocks * Sector.Size];
     private readonly byte[] _stable;
@@ -31,6 +29,9 @@ internal sealed class WriteDevice : IBlockDevice
 
     /// <summary>Asked before a block is written: whether it may be.</summary>
     public Action<long> Guard { get; set; } = static _ => { };
+
+    /// <summary>How many bytes are read or written in one step. With less than half a block a torn block shows in each of its halves.</summary>
+    public int Grain { get; init; } = Sector.Size / 2;
 
     /// <summary>How many of the next writes fail, in their middle.</summary>
     public int FailingWrites { get; set; }
@@ -59,10 +60,10 @@ internal sealed class WriteDevice : IBlockDevice
         var at = (int)run.Offset;
         foreach (var buffer in buffers)
         {
-            for (var done = 0; done < buffer.Length; done += Half, at += Half)
+            for (var done = 0; done < buffer.Length; done += Grain, at += Grain)
             {
-                _contents.AsSpan(at, Half).CopyTo(buffer.Span[done..]);
-                Scheduler.Note("half a block is read");
+                _contents.AsSpan(at, Grain).CopyTo(buffer.Span[done..]);
+                Scheduler.Note("a part of a block is read");
             }
         }
 
@@ -80,11 +81,11 @@ internal sealed class WriteDevice : IBlockDevice
         var at = (int)run.Offset;
         foreach (var buffer in buffers)
         {
-            for (var done = 0; done < buffer.Length; done += Half, at += Half)
+            for (var done = 0; done < buffer.Length; done += Grain, at += Grain)
             {
                 Guard(at / Sector.Size);
-                buffer.Span.Slice(done, Half).CopyTo(_contents.AsSpan(at));
-                Scheduler.Note("half a block is written");
+                buffer.Span.Slice(done, Grain).CopyTo(_contents.AsSpan(at));
+                Scheduler.Note("a part of a block is written");
                 if (FailingWrites > 0)
                 {
                     FailingWrites--;

@@ -14,7 +14,7 @@ internal sealed class WriteUniverse
     private long _now;
     private int _contents;
 
-    public WriteUniverse(int frames = 24, int volumeNumbers = 2)
+    public WriteUniverse(int frames = 24, int volumeNumbers = 2, bool inPlace = false)
     {
         Cache = new PageCache(new PageCacheOptions
         {
@@ -27,8 +27,8 @@ internal sealed class WriteUniverse
             TimeProvider = new SteppingClock(),
             VolumeNumbers = volumeNumbers,
         });
-        Device = new WriteDevice();
-        Store = new Store(Device);
+        Device = new WriteDevice { Grain = inPlace ? Sector.Size / 4 : Sector.Size / 2 };
+        Store = new Store(Device) { PlacesInPlace = inPlace };
         Volume = Cache.AttachVolume(Device, new VolumeOptions { Placement = Store });
         Store.Volume = Volume;
         Device.Guard = Store.RequireOwnOfWriteback;

@@ -16,7 +16,7 @@ internal static class Soak
     private const double DefaultSeconds = 3;
 
     /// <summary>The seed that the environment asks for, or null.</summary>
-    public static ulong? FixedSeed { get; } = ParseSeed(Environment.GetEnvironmentVariable("SPC_SEED"));
+    public static ulong? FixedSeed => Seeds.Fixed;
 
     /// <summary>What to multiply counts by.</summary>
     public static double Scale { get; } = ParseNumber("SPC_SCALE") ?? 1;
@@ -28,7 +28,7 @@ internal static class Soak
         ?? (ParseNumber("SPC_SOAK_SECONDS") is { } all ? all / CountSoakTests() : DefaultSeconds));
 
     /// <summary>A fresh seed, or the one that the environment asks for.</summary>
-    public static ulong Seed() => FixedSeed ?? Dice.Mix((ulong)Stopwatch.GetTimestamp(), (ulong)Environment.ProcessId) >> 16;
+    public static ulong Seed() => Seeds.Next();
 
     public static int Scaled(int count) => (int)Math.Clamp(count * Scale, 1, int.MaxValue);
 
@@ -45,7 +45,7 @@ internal static class Soak
 
     /// <summary>The command that runs a test again with a seed.</summary>
     public static string Replay(string test, ulong seed, string more = "") =>
-        $"SPC_SEED=0x{seed:x} {more}dotnet test tests/SharedPageCache.Stress --filter \"FullyQualifiedName~{test}\"";
+        Seeds.Replay("tests/SharedPageCache.Stress", test, seed, more);
 
     /// <summary>Notes what a test has done, for the tables in the documentation.</summary>
     public static void Report(ITestOutputHelper output, string test, string figures)
@@ -61,12 +61,6 @@ internal static class Soak
 
     private static double? ParseNumber(string name) =>
         double.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out var value) ? value : null;
-
-    private static ulong? ParseSeed(string? text) =>
-        string.IsNullOrWhiteSpace(text) ? null
-        : text.StartsWith("0x", StringComparison.OrdinalIgnoreCase)
-            ? ulong.Parse(text.AsSpan(2), NumberStyles.HexNumber, CultureInfo.InvariantCulture)
-            : ulong.Parse(text, CultureInfo.InvariantCulture);
 
     private static int CountSoakTests() => Math.Max(1, typeof(Soak).Assembly.GetTypes()
         .SelectMany(static type => type.GetMethods(BindingFlags.Public | BindingFlags.Instance))

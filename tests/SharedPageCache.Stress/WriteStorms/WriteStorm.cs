@@ -1,6 +1,5 @@
 using SharedPageCache.Frames;
 using SharedPageCache.Stress.Support;
-using SharedPageCache.Tests.Support;
 using SharedPageCache.Tests.Writing;
 
 namespace SharedPageCache.Stress.WriteStorms;
