@@ -93,7 +93,11 @@ public sealed class CacheTests
                 }
 
                 var (key, mapped) = open.ElementAt(random.Next(open.Count));
-                model[key] = await StepAsync(mapped, model[key], random, $"seed {seed}, round {round}, step {step}");
+                var (other, origin) = open.ElementAt(random.Next(open.Count));
+                var where = $"seed {seed}, round {round}, step {step}";
+                model[key] = random.Next(8) == 0
+                    ? await CloneRangeAsync(origin, model[other], mapped, model[key], random, where)
+                    : await StepAsync(mapped, model[key], random, where);
                 if (random.Next(40) == 0 && open.Count > 2)
                 {
                     mapped.Delete();
@@ -112,6 +116,34 @@ public sealed class CacheTests
 
             Assert.True(volume.Check().IsClean, $"{volume.Check()} seed {seed}");
         }
+    }
+
+    private static async Task<byte[]> CloneRangeAsync(
+        MappedFile source, byte[] taken, MappedFile file, byte[] bytes, Random random, string where)
+    {
+        var from = random.Next(taken.Length + 1) / Page * Page;
+        var to = random.Next(bytes.Length + (2 * Page)) / Page * Page;
+        var (tail, count) = (random.Next(2) * random.Next(Page), random.Next(30 * Page));
+        count = Math.Clamp(taken.Length - from - tail, 0, count);
+        if (source == file && Math.Abs(from - to) < count)
+        {
+            return bytes;
+        }
+
+        if (random.Next(5) == 0 && to + tail + count <= bytes.Length)
+        {
+            await file.DedupeAsync(source, from + tail, to + tail, count);
+        }
+        else
+        {
+            Assert.Equal(count, await file.CloneRangeAsync(source, from + tail, to + tail, count));
+            var part = taken.AsSpan(Math.Min(taken.Length, from + tail), count).ToArray();
+            Array.Resize(ref bytes, Math.Max(bytes.Length, count == 0 ? 0 : to + tail + count));
+            part.CopyTo(bytes, count == 0 ? 0 : to + tail);
+        }
+
+        Check(file, bytes, 0, bytes.Length + 10, where);
+        return bytes;
     }
 
     private static async Task<byte[]> StepAsync(MappedFile file, byte[] bytes, Random random, string where)

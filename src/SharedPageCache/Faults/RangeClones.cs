@@ -30,8 +30,8 @@ namespace SharedPageCache.Faults;
 /// loses its stamp, in the same hold of the binding lock and with nobody in the gate of the only file that could carry it,
 /// so neither file writes to it in place again (A3.3: also if both are one file). For the engine nothing changes at such a
 /// page until it is published, to both: as with a write, what the destination had there is what a crash shows. So to what
-/// is being written back such a page is overwritten, while the page of a clean range is cut off; and a flush that owed the
-/// page it replaces owes the frame.
+/// is being written back such a page is overwritten (by an image of the same write-back, perhaps: then that one is bound),
+/// while the page of a clean range is cut off; and a flush that owed the page it replaces owes the frame.
 /// </para>
 /// <para>
 /// <b>Cost</b>: the windows of the range that either file has in memory, and the dirty pages of both in it. No clean page is
@@ -90,6 +90,8 @@ internal sealed class RangeClones(
         FileMapping source, long sourceOffset, FileMapping file, long offset, long length, bool blocking, CancellationToken cancellationToken)
     {
         long shared = 0;
+        length = Math.Min(length, Math.Min(source.Tree.Length - sourceOffset, file.Tree.Length - offset));
+        ThrowIfOverlapping(source, sourceOffset, file, offset, length);
         for (var isEqual = true; isEqual && length > 0;)
         {
             var pieceEnd = (offset >> rooms.PageShift << rooms.PageShift) + writes.MostAtomicBytes;
@@ -167,18 +169,20 @@ internal sealed class RangeClones(
     /// <exception cref="CacheCapacityException">More would have to be copied in one step than may be.</exception>
     private void ThrowIfImpossible(FileMapping source, FileMapping file, RangePlan plan)
     {
-        var distance = Math.Abs(plan.SourceOffset - plan.Offset);
-        if (source == file && distance < plan.Length)
-        {
-            throw new ArgumentException(
-                $"The ranges of {plan.Length} bytes at {plan.SourceOffset} and at {plan.Offset} of {file} overlap.");
-        }
-
+        ThrowIfOverlapping(source, plan.SourceOffset, file, plan.Offset, plan.Length);
         ThrowIfTooLong(plan.Offset, plan.Length);
         if (plan.CopiedPages > Math.Max(MostEdges, writes.MostAtomicBytes >> rooms.PageShift))
         {
             throw new CacheCapacityException(
                 $"{plan.Length} bytes at {plan.SourceOffset} lie differently in their pages than at {plan.Offset}: nothing of them can be shared, and only {writes.MostAtomicBytes} bytes are copied in one step. Clone the range in parts.");
+        }
+    }
+
+    private static void ThrowIfOverlapping(FileMapping source, long sourceOffset, FileMapping file, long offset, long length)
+    {
+        if (source == file && Math.Abs(sourceOffset - offset) < length)
+        {
+            throw new ArgumentException($"The ranges of {length} bytes at {sourceOffset} and at {offset} of {file} overlap.");
         }
     }
 

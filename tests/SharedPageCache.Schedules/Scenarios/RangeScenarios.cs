@@ -177,6 +177,34 @@ internal static class RangeScenarios
                 },
                 () => file.Read(1));
         }, Bounded: true),
+        new("range clone inside one file x its write-back: the newer image is bound", () =>
+        {
+            var universe = new WriteUniverse();
+            var file = universe.Open(10, 11);
+            file.Write(0);
+            file.Write(1);
+            return universe.Run(
+                file.Flush,
+                () =>
+                {
+                    file.CloneRange(file, 0, 1);
+                    file.Read(1);
+                });
+        }, Bounded: true),
+        new("range clone inside one file x its write-back x write over it (C6)", () =>
+        {
+            var universe = new WriteUniverse();
+            var file = universe.Open(10, 11);
+            file.Write(0);
+            file.Write(1);
+            return universe.Run(
+                file.Flush,
+                () =>
+                {
+                    file.CloneRange(file, 0, 1);
+                    file.WriteHalf(1, 0);
+                });
+        }, Bounded: true),
         new("range clone x flush of the destination x write of the source", () =>
         {
             var (universe, source, file) = Open();

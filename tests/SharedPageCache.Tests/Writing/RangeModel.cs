@@ -63,12 +63,12 @@ public sealed class RangeModel(Random random, int pageSize, int longest, Action<
         var done = random.Next(2) == 0
             ? file.File.CloneRange(source.File, from, to, count) : await file.File.CloneRangeAsync(source.File, from, to, count);
         require($"{what}: {done} bytes, expected {length}", done == length);
-        if (length > 0 && file.Bytes.Length < to + length)
+        if (length > 0)
         {
-            file.Resize(to + length);
+            file.Resize(Math.Max(file.Bytes.Length, to + length));
+            source.Bytes.AsSpan(from, length).ToArray().CopyTo(file.Bytes, to);
         }
 
-        source.Bytes.AsSpan(Math.Min(from, source.Bytes.Length), length).ToArray().CopyTo(file.Bytes, Math.Min(to, file.Bytes.Length - length));
         RequireSame(file, what);
         RequireSame(source, what);
     }
