@@ -49,7 +49,7 @@ public class DedupeTests
     [Trait("Row", "B11")]
     public void Dirty_pages_are_shared_and_edges_only_compared()
     {
-        using var cache = new WriteCache();
+        using var cache = new WriteCache(frames: 512);
         var (source, file) = (cache.OpenNew(4 * Page), cache.OpenNew((3 * Page) + 100));
         source.Write(0, Bytes(1, 4 * Page));
         file.Write(0, Bytes(1, (3 * Page) + 100));

@@ -54,7 +54,7 @@ public class RangeCloneTests
     [Trait("Incident", "OpenZFS #15728/#15994")]
     public async Task OpenZFS_15728_dirty_pages_are_shared_without_a_flush_and_written_once()
     {
-        using var cache = new WriteCache();
+        using var cache = new WriteCache(frames: 512);
         var (source, file) = (cache.OpenNew(8 * Page), cache.OpenNew(0));
         source.Write(0, Bytes(1, 8 * Page));
         Assert.Equal(8 * Page, file.CloneRange(source, 0, 16 * Page, 8 * Page));
