@@ -13,7 +13,8 @@ namespace SharedPageCache.Writeback;
 /// <para>
 /// <b>Owners</b> are who shows the frame now, and who showed it when the image froze and has since only overwritten it: the
 /// flush that waits for this promised them durability, and their next image will be bound after this one. A place that was
-/// cut (punched, truncated, deleted) is no owner, nor is one that shows another image of the same write-back by now. A run is published in pieces of pages that have the same owners.
+/// cut (punched, truncated, deleted) is no owner, nor is one that shows another image of the same write-back by now. A run is
+/// published in pieces of pages that have the same owners.
 /// </para>
 /// <para>
 /// <b>Order.</b> The engine binds (it may refuse: nothing has happened) -> runs of every owner's leaf, slots settled ->
