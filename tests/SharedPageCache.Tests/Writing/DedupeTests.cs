@@ -30,7 +30,7 @@ public class DedupeTests
 
     [Fact]
     [Trait("Row", "B11")]
-    public void It_ends_at_the_first_difference_and_changes_nothing()
+    public async Task It_ends_at_the_first_difference_and_changes_nothing()
     {
         using var cache = new WriteCache(frames: 64);
         var (source, file) = (cache.OpenMapped(40), cache.OpenNew(40 * Page));
@@ -43,6 +43,8 @@ public class DedupeTests
         Assert.Equal(0, file.Dedupe(source, 20 * Page, 20 * Page, 20 * Page));
         Assert.Equal(0, file.Dedupe(source, 0, 1, Page));
         Assert.Equal(held, Read(file, 0, 40 * Page));
+        await cache.Volume.FlushAsync();
+        Assert.Equal(held, cache.DurableOf(file));
     }
 
     [Fact]

@@ -225,6 +225,8 @@ public class RangeCloneTests
             cache.Cache.Verify();
             Assert.Equal(count, file.CloneRange(source, from, to, count));
             Assert.Equal(Read(source, from, count), Read(file, to, count));
+            await cache.Volume.FlushAsync();
+            Assert.Equal(Read(file, 0, (int)file.Length), cache.DurableOf(file));
             GC.KeepAlive(relative);
             static void Throw(bool isTime) => _ = isTime ? throw new IOException("refused.") : 0;
         }
