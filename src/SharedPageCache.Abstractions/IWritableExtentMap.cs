@@ -27,12 +27,25 @@ public interface IWritableExtentMap : ICloneableExtentMap
     /// <param name="length">Length in bytes, a multiple of the device's block size; the range may end behind the file.</param>
     void PunchHole(long offset, long length);
 
-    /// <summary>Shares a range of another file of the same volume (or of this one) into this file.</summary>
+    /// <summary>
+    /// Shares ranges of another file of the same volume (or of this one) into this file, all of them or none, and makes it
+    /// longer if need be. What the ranges cover of this file is given up; between and behind them nothing changes, and from
+    /// the old length on the file reads zero where no range lies.
+    /// </summary>
+    /// <remarks>
+    /// A page of the source that is dirty is left out of the ranges: its content is on no device, the cache shares it by
+    /// itself, and <see cref="IPlacementEngine.Publish"/> binds it to both files. Until then this file has at that page what
+    /// it had before, as with a write: so a crash shows what was flushed, and nothing that this file never held.
+    /// </remarks>
     /// <param name="source">The file whose blocks are to be shared.</param>
-    /// <param name="sourceOffset">First byte in the source, block-aligned.</param>
-    /// <param name="destinationOffset">First byte in this file, block-aligned.</param>
-    /// <param name="length">Length in bytes, block-aligned.</param>
-    void CloneRange(IExtentMap source, long sourceOffset, long destinationOffset, long length);
+    /// <param name="ranges">
+    /// At least one, in ascending order, without overlap; no destination overlaps a source of the same file. Offsets and
+    /// lengths are multiples of the cache's page size, so the last range may end behind the files.
+    /// </param>
+    /// <param name="newLength">The file's length afterwards; never shorter than now.</param>
+    /// <exception cref="NotSupportedException">The engine cannot share ranges; nothing has changed.</exception>
+    void CloneRange(IExtentMap source, ReadOnlySpan<SharedRange> ranges, long newLength) =>
+        throw new NotSupportedException($"{GetType().Name} cannot share ranges.");
 
     /// <summary>Deletes the file. Its blocks may be freed, by Discard, once no other file shows them.</summary>
     void Delete();

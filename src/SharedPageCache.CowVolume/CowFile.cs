@@ -152,35 +152,62 @@ public sealed class CowFile : IWritableExtentMap, IDisposable
 
     /// <inheritdoc/>
     /// <remarks>
+    /// Where a range lies alike in both trees whole nodes are shared; else the cost is in proportion to its blocks.
+    /// </remarks>
+    /// <exception cref="ArgumentException">The source is no file of this volume.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A range is negative, unaligned or too long, or the file would be shorter or too long.</exception>
+    /// <exception cref="ObjectDisposedException">The volume is closed, or one of the files was given up.</exception>
+    public void CloneRange(IExtentMap source, ReadOnlySpan<SharedRange> ranges, long newLength)
+    {
+        var from = FileOf(source);
+        foreach (var range in ranges)
+        {
+            CheckRange(range.SourceOffset, range.Length);
+            CheckRange(range.DestinationOffset, range.Length);
+        }
+
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(newLength, CowVolume.LongestFile);
+        lock (_volume.Lock)
+        {
+            from.ThrowIfGone();
+            ThrowIfGone();
+            ArgumentOutOfRangeException.ThrowIfLessThan(newLength, _length);
+            Changing();
+
+            // The reference freezes the source while ranges are replaced, should it be this very file.
+            var frozen = TreeEditor.Share(from.Tree);
+            foreach (var range in ranges)
+            {
+                Share(frozen, range);
+            }
+
+            _volume.Trees.Release(frozen);
+            Volatile.Write(ref _length, newLength);
+        }
+    }
+
+    /// <summary>Shares one range; without a cache between.</summary>
+    /// <param name="source">A file of the same volume.</param>
+    /// <param name="sourceOffset">First byte in the source, block-aligned.</param>
+    /// <param name="destinationOffset">First byte in this file, block-aligned.</param>
+    /// <param name="length">Length in bytes, block-aligned.</param>
+    /// <remarks>
     /// The ranges may overlap: this file then shows what the source showed before. The file grows if the range ends behind
-    /// it, as far as the source reaches. Where both ranges lie alike in their trees whole nodes are shared; else the cost
-    /// is in proportion to the blocks.
+    /// it, as far as the source reaches.
     /// </remarks>
     /// <exception cref="ArgumentException">The source is no file of this volume.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A range is negative, unaligned or too long.</exception>
     /// <exception cref="ObjectDisposedException">The volume is closed, or one of the files was given up.</exception>
     public void CloneRange(IExtentMap source, long sourceOffset, long destinationOffset, long length)
     {
-        if (source is not CowFile from || from._volume != _volume)
-        {
-            throw new ArgumentException("The source is no file of this volume.", nameof(source));
-        }
-
-        var sourceFirst = CheckRange(sourceOffset, length);
-        var first = CheckRange(destinationOffset, length);
-        var end = first + (length / _volume.Trees.Shape.BlockSize);
+        var from = FileOf(source);
+        CheckRange(sourceOffset, length);
+        CheckRange(destinationOffset, length);
         lock (_volume.Lock)
         {
-            from.ThrowIfGone();
-            ThrowIfGone();
-            Changing();
-
-            // The reference freezes the source while the range is replaced, should it be this very file.
-            var frozen = TreeEditor.Share(from.Tree);
             var covered = Math.Clamp(from._length - sourceOffset, 0, length);
-            Tree = _volume.Trees.Replace(Tree, first, end, new TreeSource(_volume.Trees, frozen, sourceFirst - first));
-            _volume.Trees.Release(frozen);
-            Volatile.Write(ref _length, Math.Max(_length, covered == 0 ? 0 : destinationOffset + covered));
+            var newLength = Math.Max(_length, covered == 0 ? 0 : destinationOffset + covered);
+            CloneRange(source, [new SharedRange(sourceOffset, destinationOffset, length)], newLength);
         }
     }
 
@@ -227,6 +254,17 @@ public sealed class CowFile : IWritableExtentMap, IDisposable
         var first = fileOffset / _volume.Trees.Shape.BlockSize;
         Tree = _volume.Trees.Replace(Tree, first, first + run.Count, new RunSource(first, run));
     }
+
+    private void Share(FileTree from, SharedRange range)
+    {
+        var size = _volume.Trees.Shape.BlockSize;
+        var first = range.DestinationOffset / size;
+        var source = new TreeSource(_volume.Trees, from, (range.SourceOffset / size) - first);
+        Tree = _volume.Trees.Replace(Tree, first, first + (range.Length / size), source);
+    }
+
+    private CowFile FileOf(IExtentMap source) => source is CowFile file && file._volume == _volume
+        ? file : throw new ArgumentException("The source is no file of this volume.", nameof(source));
 
     internal void ThrowIfGone()
     {

@@ -34,6 +34,7 @@ internal sealed class CacheEngine
         Writes = new PageWrites(Rooms, Faults, Provisional, _limits.MostAtomic(plan.FrameCount, plan.PageSize));
         Shapes = new FileShapes(Rooms, Writes, Provisional, FlushPageAsync);
         Writes.Grow = Shapes.GrowAsync;
+        Ranges = new RangeClones(Rooms, Faults, Writes, Shapes, Provisional, CachedVolume.LongestFile);
         Verifier = new Verifier(
             Rooms.Frames, Rooms.Table, Rooms.Rmap, Rooms.Families, Rooms.Volumes, Rooms.Ledger, Rooms.TouchedFrames,
             Rooms.PageShift, () => Rooms.Pool.FreeCount + Rooms.Pool.WithheldCount + plan.Reserve + Rooms.Staged, () => Rooms.Activity);
@@ -53,6 +54,8 @@ internal sealed class CacheEngine
     public PageWrites Writes { get; }
 
     public FileShapes Shapes { get; }
+
+    public RangeClones Ranges { get; }
 
     public ProvisionalFrames Provisional { get; }
 

@@ -93,7 +93,17 @@ public sealed class CacheTests
                 }
 
                 var (key, mapped) = open.ElementAt(random.Next(open.Count));
-                await StepAsync(mapped, model[key], random, $"seed {seed}, round {round}, step {step}");
+                var (other, origin) = open.ElementAt(random.Next(open.Count));
+                var where = $"seed {seed}, round {round}, step {step}";
+                if (random.Next(8) == 0)
+                {
+                    await CloneRangeAsync(origin, model[other], mapped, model[key], random, where);
+                }
+                else
+                {
+                    await StepAsync(mapped, model[key], random, where);
+                }
+
                 if (random.Next(40) == 0 && open.Count > 2)
                 {
                     mapped.Delete();
@@ -112,6 +122,34 @@ public sealed class CacheTests
 
             Assert.True(volume.Check().IsClean, $"{volume.Check()} seed {seed}");
         }
+    }
+
+    private static async Task CloneRangeAsync(
+        MappedFile source, ModelFile taken, MappedFile file, ModelFile bytes, Random random, string where)
+    {
+        var from = random.Next((int)taken.Length + 1) / Page * Page;
+        var to = random.Next((int)bytes.Length + (2 * Page)) / Page * Page;
+        var (tail, count) = (random.Next(2) * random.Next(Page), random.Next(30 * Page));
+        count = (int)Math.Clamp(taken.Length - from - tail, 0, count);
+        if (source == file && Math.Abs(from - to) < count)
+        {
+            return;
+        }
+
+        if (random.Next(5) == 0 && to + tail + count <= bytes.Length)
+        {
+            await file.DedupeAsync(source, from + tail, to + tail, count);
+        }
+        else
+        {
+            Assert.Equal(count, await file.CloneRangeAsync(source, from + tail, to + tail, count));
+            if (count > 0)
+            {
+                bytes.CloneRange(taken, from + tail, to + tail, count);
+            }
+        }
+
+        Check(file, bytes, 0, (int)bytes.Length + 10, where);
     }
 
     private static async Task StepAsync(MappedFile file, ModelFile model, Random random, string where)

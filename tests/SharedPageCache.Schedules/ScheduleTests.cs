@@ -140,6 +140,16 @@ public sealed class InPlaceTests(ITestOutputHelper output) : ScheduleTests(outpu
     public void Holds(string name) => Explore(Catalogue.Named(name));
 }
 
+/// <summary>See <see cref="RangeScenarios"/>.</summary>
+public sealed class RangeTests(ITestOutputHelper output) : ScheduleTests(output)
+{
+    public static TheoryData<string> Names => [.. RangeScenarios.All.Select(scenario => scenario.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Holds(string name) => Explore(Catalogue.Named(name));
+}
+
 /// <summary>See <see cref="RandomWriteScenarios"/>.</summary>
 public sealed class RandomWriteTests(ITestOutputHelper output) : ScheduleTests(output)
 {

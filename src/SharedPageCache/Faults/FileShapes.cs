@@ -68,7 +68,16 @@ internal sealed class FileShapes(
 
     private async ValueTask GrowInTurnAsync(FileMapping file, long length, bool blocking, CancellationToken cancellationToken)
     {
-        // What lies behind the end in the last page may be anything; from now on it can be read.
+        await ZeroTailAsync(file, blocking, cancellationToken).ConfigureAwait(false);
+        Reshape(file, length);
+    }
+
+    /// <summary>
+    /// Before a file grows: what lies behind the end in its last page may be anything, and is going to be read. In the turn
+    /// of the length.
+    /// </summary>
+    public async ValueTask ZeroTailAsync(FileMapping file, bool blocking, CancellationToken cancellationToken)
+    {
         var old = file.Tree.Length;
         if ((old & (rooms.PageSize - 1)) != 0)
         {
@@ -80,8 +89,6 @@ internal sealed class FileShapes(
                 file.Writing.TailMayBeStale = false;
             }
         }
-
-        Reshape(file, length);
     }
 
     private void Reshape(FileMapping file, long length) => Change(file, lost =>
@@ -114,7 +121,8 @@ internal sealed class FileShapes(
         rooms.Writeback.Activity.Increment();
     }
 
-    private static async ValueTask EnterAsync(Permits turn, bool blocking, CancellationToken cancellationToken)
+    /// <summary>Takes a turn, by blocking or by awaiting.</summary>
+    public static async ValueTask EnterAsync(Permits turn, bool blocking, CancellationToken cancellationToken)
     {
         if (turn.TryTake())
         {

@@ -44,7 +44,7 @@ internal sealed partial class PageWrite : IDisposable
     private readonly PreparedPage[] _pages;
     private readonly long _firstPage;
     private int _marked;
-    private long _unshareAsked;
+    private SharingMoment _unshareAsked;
 
     public PageWrite(Rooms rooms, PageFaults faults, ProvisionalFrames provisional, FileMapping file, long offset, int length, Lsn lsn)
     {
@@ -120,8 +120,8 @@ internal sealed partial class PageWrite : IDisposable
     public void Supply(PageHold hold, SourceMoment moment, ReadOnlySpan<byte> bytes) =>
         TryFill((int)(Page - _firstPage), hold, moment, bytes);
 
-    /// <summary>The engine was told; <paramref name="stamp"/> is the file's stamp from before.</summary>
-    public void UnshareTold(long stamp) => _unshareAsked = stamp;
+    /// <summary>The engine was told; <paramref name="sharing"/> is what the file shared before.</summary>
+    public void UnshareTold(SharingMoment sharing) => _unshareAsked = sharing;
 
     private WriteNeed Prepare(int i, ReadOnlySpan<byte> bytes)
     {
@@ -131,7 +131,7 @@ internal sealed partial class PageWrite : IDisposable
             return WriteNeed.Leaf;
         }
 
-        if (_unshareAsked != _file.Stamp && _file.IsShared(found.Leaf, Window.SlotOf(Page)))
+        if (_unshareAsked != _file.Sharing && _file.IsShared(found.Leaf, Window.SlotOf(Page)))
         {
             return WriteNeed.Unshare;
         }
@@ -352,11 +352,17 @@ internal sealed partial class PageWrite : IDisposable
             Page = _firstPage + i;
             if (!alone)
             {
+                // The page was not shared when it was prepared, and a range of the file may have been since.
+                if (_pages[i].Frame >= 0 && _file.MayShareAny && _unshareAsked != _file.Sharing)
+                {
+                    return WriteNeed.Unshare;
+                }
+
                 continue;
             }
 
             // The engine hears of each page that stops being shared before it does.
-            if (_file.Tree.FindLeaf(Window.Of(Page)) is { } shared && _unshareAsked != _file.Stamp && _file.IsShared(shared, Window.SlotOf(Page)))
+            if (_file.Tree.FindLeaf(Window.Of(Page)) is { } shared && _unshareAsked != _file.Sharing && _file.IsShared(shared, Window.SlotOf(Page)))
             {
                 return WriteNeed.Unshare;
             }

@@ -10,6 +10,9 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
     /// <summary>The turn of the one write that waits for room while it has frames.</summary>
     private readonly Permits _roomTurn = new(1);
 
+    /// <summary>Taken by whatever waits for room while it has prepared frames: only one at a time does.</summary>
+    public Permits RoomTurn => _roomTurn;
+
     /// <summary>The most bytes that a clone sees whole or not at all, for a write that begins at a page.</summary>
     public long MostAtomicBytes => (long)mostAtomicPages << rooms.PageShift;
 
@@ -148,10 +151,10 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
                 await Grow(file, end, blocking, cancellationToken).ConfigureAwait(false);
                 break;
             case WriteNeed.Unshare:
-                var stamp = file.Stamp;
+                var sharing = file.Sharing;
                 await ((IWritableExtentMap)file.Extents)
                     .BeforeUnshareAsync(write.Page << rooms.PageShift, rooms.PageSize, cancellationToken).ConfigureAwait(false);
-                write.UnshareTold(stamp);
+                write.UnshareTold(sharing);
                 break;
         }
     }

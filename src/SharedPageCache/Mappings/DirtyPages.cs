@@ -70,6 +70,18 @@ internal sealed class DirtyPages
         _lock.Exit();
     }
 
+    /// <summary>A flush that owed a page owes this frame from now on, which has taken the page's place.</summary>
+    public void Owe(int frame, long round)
+    {
+        _lock.Enter();
+        if (_entries.TryGetValue(frame, out var entry) && entry.Round > round)
+        {
+            _entries[frame] = entry with { Round = round };
+        }
+
+        _lock.Exit();
+    }
+
     public void Remove(int frame)
     {
         _lock.Enter();

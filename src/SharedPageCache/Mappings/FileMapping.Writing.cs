@@ -110,6 +110,13 @@ internal sealed partial class FileMapping
         var fresh = TreeSurgery.Reshape(this, length, lost, out var firstWindow, out var firstCut);
         Volume.Cuts.Add(this, firstCut, long.MaxValue);
         DropTouches(old, firstWindow, long.MaxValue);
+        Become(fresh);
+    }
+
+    /// <summary>Another version, perhaps of another length, with one release. The touches of what goes were dropped.</summary>
+    private void Become(PageTree fresh)
+    {
+        var old = Tree;
         if (Touches is { } touches && fresh.Length - 1 >> Volume.PageShift >= touches.Pages)
         {
             // Made anew, and larger, at the next use. Before the new length can be seen: no reader asks for a bit behind the end.
@@ -119,13 +126,19 @@ internal sealed partial class FileMapping
         }
 
         Store(fresh);
-        Volume.Ledger.AddLogicalBytes(length - old.Length);
+        Volume.Ledger.AddLogicalBytes(fresh.Length - old.Length);
     }
+
+    /// <summary>Whether any page may be shown by another file, whatever its extents say: a relative's, or one of a shared range.</summary>
+    public bool MayShareAny => Family.HasRelatives || WritingIfAny is { SharedRanges: > 0 };
+
+    /// <summary>What is shared with others by now: an engine that was told at one such moment is told again at another.</summary>
+    public SharingMoment Sharing => new(Stamp, WritingIfAny?.SharedRanges ?? 0);
 
     /// <summary>Whether a page may be shown by another file too: a relative, or somebody else on the disk.</summary>
     public bool IsShared(Leaf leaf, int slot)
     {
-        if (Family.HasRelatives)
+        if (MayShareAny)
         {
             return true;
         }

@@ -111,6 +111,14 @@ internal sealed class LeafFinder(FamilyTable families, NodeLedger ledger)
         return !HasChanged(volume, leaf.Runs, leaf.Age, slot);
     }
 
+    /// <summary>
+    /// Whether a page that nobody has written to still is what it was at a moment of the volume's clock: dirty, or in blocks
+    /// to which nothing has happened since. Not known of a page that only the engine could answer for.
+    /// </summary>
+    public static bool IsUnchangedSince(VolumeMap volume, Leaf leaf, int slot, long clock) =>
+        leaf.IsProvisional(slot)
+        || (leaf.Age != Leaf.Void && slot < leaf.Slots.Length && !HasChanged(volume, leaf.Runs, clock, slot));
+
     private static bool HasChanged(VolumeMap volume, WindowRuns runs, long age, int slot)
     {
         var start = slot << volume.PageShift;

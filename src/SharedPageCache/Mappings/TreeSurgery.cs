@@ -141,7 +141,8 @@ internal static class TreeSurgery
 
     private static long PagesOf(long length, VolumeMap volume) => (length - 1 >> volume.PageShift) + 1;
 
-    private static List<(long Window, Leaf Leaf)> DirtyLeaves(PageTree tree, long firstWindow, long lastWindow)
+    /// <summary>The leaves with dirty pages in a range of windows.</summary>
+    public static List<(long Window, Leaf Leaf)> DirtyLeaves(PageTree tree, long firstWindow, long lastWindow)
     {
         var dirty = new List<(long, Leaf)>();
         tree.ForEachLeaf(firstWindow, lastWindow, (window, leaf) =>

@@ -13,7 +13,8 @@ namespace SharedPageCache.Writeback;
 /// <para>
 /// <b>Owners</b> are who shows the frame now, and who showed it when the image froze and has since only overwritten it: the
 /// flush that waits for this promised them durability, and their next image will be bound after this one. A place that was
-/// cut (punched, truncated, deleted) is no owner. A run is published in pieces of pages that have the same owners.
+/// cut (punched, truncated, deleted) is no owner, nor is one that shows another image of the same write-back by now. A run is
+/// published in pieces of pages that have the same owners.
 /// </para>
 /// <para>
 /// <b>Order.</b> The engine binds (it may refuse: nothing has happened) -> runs of every owner's leaf, slots settled ->
@@ -21,11 +22,13 @@ namespace SharedPageCache.Writeback;
 /// it and nobody discards it: the insertion finds no rival.
 /// </para>
 /// </remarks>
-internal sealed class Publication(VolumeMap volume, WritebackServices services)
+internal sealed class Publication(VolumeMap volume, WritebackServices services, IReadOnlyList<DirtyImage> images)
 {
     private readonly OwnerWalk _walk = services.Provisional.NewWalk();
     private readonly HashSet<DirtyImage> _settled = [];
     private readonly Dictionary<DirtyImage, List<Owner>> _owners = [];
+    private readonly Dictionary<DirtyImage, List<Owner>> _now = [];
+    private HashSet<(FileMapping File, long Page)>? _places;
 
     /// <summary>Images that the engine refused to bind.</summary>
     public List<(IReadOnlyList<DirtyImage> Images, string Step, Exception Error)> Failures { get; } = [];
@@ -87,8 +90,8 @@ internal sealed class Publication(VolumeMap volume, WritebackServices services)
             return known;
         }
 
-        List<Owner> owners = volume.IsDetached ? [] : _walk.Find(image.Frame, image.Generation);
-        var places = owners.Select(static owner => (owner.File, owner.Page)).ToHashSet();
+        var places = PlacesNow();
+        var owners = _now[image];
         foreach (var frozen in image.Owners)
         {
             if (!volume.IsDetached && !places.Contains((frozen.File, frozen.Page)) && !volume.Cuts.Contains(frozen.File, frozen.Page)
@@ -103,6 +106,26 @@ internal sealed class Publication(VolumeMap volume, WritebackServices services)
             (RuntimeHelpers.GetHashCode(left.File), left.Page).CompareTo((RuntimeHelpers.GetHashCode(right.File), right.Page)));
         _owners.Add(image, owners);
         return owners;
+    }
+
+    /// <summary>
+    /// The places that show any image of this write-back now. A clone of a range may have put one there since it froze: then
+    /// that is bound to the place, and no older one, before or after it.
+    /// </summary>
+    private HashSet<(FileMapping File, long Page)> PlacesNow()
+    {
+        if (_places is null)
+        {
+            _places = [];
+            foreach (var image in images)
+            {
+                List<Owner> owners = volume.IsDetached ? [] : _walk.Find(image.Frame, image.Generation);
+                _now.Add(image, owners);
+                _places.UnionWith(owners.Select(static owner => (owner.File, owner.Page)));
+            }
+        }
+
+        return _places;
     }
 
     private void PublishEqual(List<DirtyImage> images, PlacedRun run, List<Owner> owners)

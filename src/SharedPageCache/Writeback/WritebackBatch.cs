@@ -270,7 +270,7 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
     /// <summary>Binds what was written, gives back what was not, and lets go of everything.</summary>
     private void End()
     {
-        var publication = new Publication(volume, services);
+        var publication = new Publication(volume, services, _images);
         volume.Binding.Enter();
         try
         {

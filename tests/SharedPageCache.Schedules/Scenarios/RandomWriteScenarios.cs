@@ -49,7 +49,7 @@ internal static class RandomWriteScenarios
     {
         var file = files[dice.Below(files.Count)];
         var page = dice.Below(3);
-        switch (dice.Below(16))
+        switch (dice.Below(19))
         {
             case 0 or 1:
                 file.Write(page);
@@ -81,6 +81,23 @@ internal static class RandomWriteScenarios
                 break;
             case 14 when file.File.Length >= 3 * Sector.Size:
                 file.Lease(page, static () => { });
+                break;
+            case 16:
+                var source = files[dice.Below(files.Count)];
+                var (from, pages) = (dice.Below(3), 1 + dice.Below(2));
+                if (page + pages <= 3 && from + pages <= 3 && (source != file || Math.Abs(from - page) >= pages))
+                {
+                    file.CloneRange(source, from, page, pages);
+                }
+
+                break;
+            case 17:
+                var other = files[dice.Below(files.Count)];
+                if (other != file)
+                {
+                    file.CloneHalves(other, 1, 1, 4);
+                }
+
                 break;
             default:
                 file.Read(page);

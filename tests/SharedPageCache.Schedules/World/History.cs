@@ -14,9 +14,16 @@ internal sealed class History
     /// <param name="begun">When its call began.</param>
     /// <param name="ended">When its call had returned.</param>
     /// <param name="isInherited">Whether it was a write to the file that this one is a clone of.</param>
-    public sealed class Entry(Sector held, long begun, long ended = long.MaxValue, bool isInherited = false)
+    /// <param name="source">The half of a page that a range clone took its content from, at a moment between begin and end; null for a write.</param>
+    public sealed class Entry(Sector held, long begun, long ended = long.MaxValue, bool isInherited = false, Taken? source = null)
     {
         public Sector Held { get; } = held;
+
+        public Taken? Source { get; } = source;
+
+        /// <summary>Whether this is what a read would show, as far as is known.</summary>
+        public bool MayHold(Sector shown, int depth = MostClones) =>
+            Source is null ? Held == shown : depth > 0 && Source.MayBe(shown, depth);
 
         public long Begun { get; } = begun;
 
@@ -24,8 +31,28 @@ internal sealed class History
 
         public bool IsInherited { get; } = isInherited;
 
-        public override string ToString() => $"{Held} [{Begun}, {(Ended == long.MaxValue ? "" : Ended)}]{(IsInherited ? " inherited" : "")}";
+        public override string ToString() => $"{(Source is null ? Held.ToString() : $"what a range clone took ({Source})")} [{Begun}, {(Ended == long.MaxValue ? "" : Ended)}]{(IsInherited ? " inherited" : "")}";
     }
+
+    /// <summary>What a range clone took from a half of a page: one content, which that half had at a moment of the clone.</summary>
+    public sealed class Taken(History from, long begun)
+    {
+        private Sector? _shown;
+
+        public long Ended { get; set; } = long.MaxValue;
+
+        public bool MayBe(Sector shown, int depth) =>
+            _shown is { } known ? known == shown
+            : from._entries.Exists(entry => entry.Begun <= Ended && entry.MayHold(shown, depth - 1) && !from.IsOver(entry, begun));
+
+        /// <summary>It was seen: it never is anything else from now on.</summary>
+        public void Is(Sector shown) => _shown ??= shown;
+
+        public override string ToString() => _shown is { } known ? known.ToString() : string.Join(", ", from._entries.Select(static entry => entry.Held));
+    }
+
+    /// <summary>A content may have come by so many range clones, one of the other.</summary>
+    private const int MostClones = 4;
 
     public History(Sector original)
     {
@@ -44,19 +71,33 @@ internal sealed class History
         return entry;
     }
 
+    /// <summary>A range clone begins, which takes the content of another half.</summary>
+    public Entry BeginFrom(History source, long now)
+    {
+        var entry = new Entry(default, now, source: new Taken(source, now));
+        _entries.Add(entry);
+        return entry;
+    }
+
+    /// <summary>A range clone did not come to this half.</summary>
+    public void Revoke(Entry entry) => _entries.Remove(entry);
+
     /// <summary>The history of a clone that was made between two moments: what was not over before may be in it or not.</summary>
     public History CloneAt(long begun) => new(_entries.Select(
-        entry => new Entry(entry.Held, entry.Begun, entry.Ended < begun ? entry.Ended : long.MaxValue, isInherited: true)));
+        entry => new Entry(entry.Held, entry.Begun, entry.Ended < begun ? entry.Ended : long.MaxValue, isInherited: true, entry.Source)));
 
     /// <summary>Why a read could not show this, or null.</summary>
     public string? FaultOf(Sector shown, long begun, long ended)
     {
-        var shows = _entries.FindLast(entry => entry.Held == shown && entry.Begun <= ended && !IsOver(entry, begun));
+        // Where a write explains it, nothing is learnt of what a range clone took.
+        var may = _entries.FindAll(entry => entry.Begun <= ended && entry.MayHold(shown) && !IsOver(entry, begun));
+        var shows = may.FindLast(static entry => entry.Source is null) ?? may.LastOrDefault();
         if (shows is null)
         {
             return $"{shown} in a read from {begun} to {ended}, but was written: {string.Join(", ", _entries)}";
         }
 
+        shows.Source?.Is(shown);
         if (shows.IsInherited && shown != (_inherited ??= shown))
         {
             return $"{shown}, but before {_inherited}: a clone shows its origin at one moment";
@@ -67,7 +108,7 @@ internal sealed class History
 
     /// <summary>Why this could not be there after a crash, or null: nothing but what was written, at whatever time.</summary>
     public string? FaultAfterCrash(Sector shown) =>
-        _entries.Exists(entry => entry.Held == shown) ? null : $"{shown} after a crash, but was written: {string.Join(", ", _entries)}";
+        _entries.Exists(entry => entry.MayHold(shown)) ? null : $"{shown} after a crash, but was written: {string.Join(", ", _entries)}";
 
     private bool IsOver(Entry entry, long begun) => _entries.Exists(later => later.Begun > entry.Ended && later.Ended < begun);
 }

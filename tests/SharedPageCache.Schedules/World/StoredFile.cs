@@ -92,8 +92,30 @@ internal sealed class StoredFile : IWritableExtentMap
         Cut((int)(offset / Sector.Size), (int)((offset + length) / Sector.Size) - 1);
     }
 
-    public void CloneRange(IExtentMap source, long sourceOffset, long destinationOffset, long length) =>
-        throw new NotSupportedException();
+    public void CloneRange(IExtentMap source, ReadOnlySpan<SharedRange> ranges, long newLength)
+    {
+        Begin($"clone ranges {string.Join(", ", ranges.ToArray())} and be {newLength} long");
+        _sequence++;
+        var from = (StoredFile)source;
+        foreach (var range in ranges)
+        {
+            for (var done = 0L; done < range.Length; done += Sector.Size)
+            {
+                var (page, to) = ((int)((range.SourceOffset + done) / Sector.Size), (int)((range.DestinationOffset + done) / Sector.Size));
+                if (from.Blocks.TryGetValue(page, out var block))
+                {
+                    Blocks[to] = block;
+                }
+                else
+                {
+                    Blocks.Remove(to);
+                }
+            }
+        }
+
+        Pages = (int)((newLength + Sector.Size - 1) / Sector.Size);
+        Scheduler.Note("the hook is done");
+    }
 
     public void Delete()
     {

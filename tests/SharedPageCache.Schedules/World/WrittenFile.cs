@@ -47,6 +47,38 @@ internal sealed class WrittenFile
 
     public void Grow(int pages) => Complete(File.SetLengthAsync((long)pages * Sector.Size));
 
+    /// <summary>Takes pages over from another file, or from another place of this one.</summary>
+    public void CloneRange(WrittenFile source, int from, int to, int pages = 1) => CloneHalves(source, from * 2, to * 2, pages * 2);
+
+    /// <summary>Takes halves of pages over: those at the edges are copied.</summary>
+    public void CloneHalves(WrittenFile source, int from, int to, int halves)
+    {
+        var begun = _universe.Tick();
+        var entries = Enumerable.Range(0, halves).Select(half => _halves[to + half].BeginFrom(source._halves[from + half], begun)).ToList();
+        Scheduler.Note($"clones {halves} halves from {from} to {to}");
+        var done = File.CloneRange(source.File, from * Half, to * Half, halves * Half);
+        Scheduler.Note($"has cloned {done} bytes");
+        var now = _universe.Tick();
+        for (var half = 0; half < halves; half++)
+        {
+            // What the source did not have any more was not taken over.
+            entries[half].Ended = now;
+            entries[half].Source!.Ended = now;
+            if (half * Half >= done)
+            {
+                _halves[to + half].Revoke(entries[half]);
+            }
+        }
+    }
+
+    /// <summary>Shares pages of another file that hold the same; whether they do or not, nothing changes.</summary>
+    public void Dedupe(WrittenFile source, int from, int to, int pages = 1)
+    {
+        Scheduler.Note($"dedupes {pages} pages from {from} to {to}");
+        var done = File.Dedupe(source.File, from * Sector.Size, to * Sector.Size, pages * Sector.Size);
+        Scheduler.Note($"has shared {done} bytes");
+    }
+
     /// <summary>Somebody else writes to the block of a page on the device, and says so.</summary>
     public void OverwriteOnDevice(int page)
     {

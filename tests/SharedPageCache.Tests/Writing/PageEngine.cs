@@ -35,6 +35,9 @@ public sealed class PageEngine(long blocks, int pageSize, bool inPlace = false) 
 
     public List<BlockRun> Abandoned { get; } = [];
 
+    /// <summary>The ranges of each call of the hook CloneRange.</summary>
+    public List<SharedRange[]> Cloned { get; } = [];
+
     public List<Lsn> EnsuredDurable { get; } = [];
 
     public int Persists { get; private set; }
@@ -349,21 +352,28 @@ public sealed class PageEngine(long blocks, int pageSize, bool inPlace = false) 
             return 0;
         });
 
-        public void CloneRange(IExtentMap source, long sourceOffset, long destinationOffset, long length) =>
+        public void CloneRange(IExtentMap source, ReadOnlySpan<SharedRange> ranges, long newLength)
+        {
+            var (from, all) = ((PageFile)source, ranges.ToArray());
             engine.Locked("CloneRange", () =>
             {
-                var from = (PageFile)source;
-                var pages = length / engine.PageSize;
-                var shift = (destinationOffset - sourceOffset) / engine.PageSize;
-                var blocks = from.Blocks.Where(pair => pair.Key >= sourceOffset / engine.PageSize && pair.Key < sourceOffset / engine.PageSize + pages).ToList();
-                Cut(destinationOffset / engine.PageSize, destinationOffset / engine.PageSize + pages - 1);
-                foreach (var (page, block) in blocks)
+                Assert.NotEmpty(all);
+                Assert.InRange(newLength, Length, long.MaxValue);
+                Advance();
+                foreach (var range in all)
                 {
-                    Bind(page + shift, block);
+                    Assert.Equal(0, (range.SourceOffset | range.DestinationOffset | range.Length) % engine.PageSize);
+                    for (var done = 0L; done < range.Length; done += engine.PageSize)
+                    {
+                        Share(from, (range.SourceOffset + done) / engine.PageSize, (range.DestinationOffset + done) / engine.PageSize);
+                    }
                 }
 
+                Length = newLength;
+                engine.Cloned.Add(all);
                 return 0;
             });
+        }
 
         public void Delete() => engine.Locked("Delete", () =>
         {
@@ -397,6 +407,18 @@ public sealed class PageEngine(long blocks, int pageSize, bool inPlace = false) 
             }
 
             Blocks[page] = block;
+        }
+
+        private void Share(PageFile from, long page, long to)
+        {
+            if (from.Blocks.TryGetValue(page, out var block))
+            {
+                Bind(to, block);
+            }
+            else if (Blocks.Remove(to, out var old))
+            {
+                engine.Unrefer(old);
+            }
         }
 
         internal void Advance() => Interlocked.Increment(ref _sequence);

@@ -75,6 +75,45 @@ public sealed class WriteFaultTests(ITestOutputHelper output)
             story.Write(0, 3 * Page, 50);
             await story.FlushAsync();
         },
+        ["clone a dirty range with edges into a clone, write both"] = async story =>
+        {
+            story.Write(0, 3, 2 * Page);
+            story.Clone(0);
+            story.Write(0, Page, Page);
+            story.CloneRange(0, 100, story.Count - 1, (3 * Page) + 100, 3 * Page);
+            story.Write(0, Page + 7, 10);
+            story.Write(story.Count - 1, (4 * Page) + 9, 10);
+            await story.FlushAsync();
+        },
+        ["clone a clean range inside a file, behind its end"] = async story =>
+        {
+            story.SetLength(0, (6 * Page) + 10);
+            story.CloneRange(0, Page + 5, 0, (9 * Page) + 5, (2 * Page) + 3);
+            await story.FlushAsync();
+            story.SetLength(0, 14 * Page);
+            await story.FlushAsync();
+        },
+        ["copy a range that lies differently"] = async story =>
+        {
+            story.Write(0, 0, 10);
+            story.Clone(0);
+            story.CloneRange(0, 1, story.Count - 1, (5 * Page) - 2, Page);
+            await story.FlushAsync();
+        },
+        ["clone a range over pages that are being written back"] = async story =>
+        {
+            story.Write(0, 0, 6 * Page);
+            story.DuringPlace(() => story.CloneRange(0, 0, 0, 4 * Page, 2 * Page));
+            await story.FlushAsync();
+        },
+        ["dedupe with a clone"] = async story =>
+        {
+            story.Write(0, 0, Page);
+            story.Clone(0);
+            story.Write(story.Count - 1, (2 * Page) + 1, 1);
+            story.Dedupe(0, story.Count - 1, 8 * Page);
+            await story.FlushAsync();
+        },
         ["punch and grow a clean file"] = async story =>
         {
             story.Punch(0, 0, Page);
@@ -197,6 +236,32 @@ public sealed class WriteFaultTests(ITestOutputHelper output)
             Try(
                 () => clone = _files[index].File.Clone(new FileOpenOptions { Id = FileId.FromNumber(++_ids) }),
                 () => _files.Add((clone!, [.. _files[index].Bytes])));
+        }
+
+        public void CloneRange(int source, int from, int index, int to, int count)
+        {
+            if (index < Count)
+            {
+                var dirty = _cache.Figures.DirtyBytes;
+                var isDone = false;
+                Try(() => _files[index].File.CloneRange(_files[source].File, from, to, count), () =>
+                {
+                    isDone = true;
+                    Resize(index, Math.Max(_files[index].Bytes.Length, to + count));
+                    _files[source].Bytes.AsSpan(from, count).ToArray().CopyTo(_files[index].Bytes, to);
+                });
+                var (file, bytes) = _files[index];
+                Assert.Equal(bytes.Length, file.Length);
+                Assert.True(isDone || _cache.Figures.DirtyBytes <= dirty + Page, "a range clone that failed has left more than the zeroed tail dirty");
+            }
+        }
+
+        public void Dedupe(int source, int index, int count)
+        {
+            if (index < Count && index != source)
+            {
+                Try(() => _files[index].File.Dedupe(_files[source].File, 0, 0, count), static () => { });
+            }
         }
 
         public void Delete(int index) => Try(_files[index].File.Delete, () => _files.RemoveAt(index));

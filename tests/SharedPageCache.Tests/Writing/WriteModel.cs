@@ -6,6 +6,7 @@ public sealed class WriteModel : IDisposable
     private readonly List<Pair> _files = [];
     private readonly Random _random;
     private readonly WriteCache _cache;
+    private readonly RangeModel _ranges;
     private readonly int _seed;
     private readonly int _pageSize;
     private readonly int _frames;
@@ -22,6 +23,7 @@ public sealed class WriteModel : IDisposable
         _cache = new WriteCache(
             _frames, _pageSize, 4096L * _pageSize * 4, inPlace: _random.Next(3) == 0,
             _random.Next(2) == 0 ? EvictionPolicy.Clock : EvictionPolicy.S3Fifo);
+        _ranges = new RangeModel(_random, _pageSize, _mostPages * _pageSize, (where, condition) => Assert.True(condition, $"{this}, step {_steps}: {where}"));
         for (var i = 0; i < 2; i++)
         {
             var pages = 1 + _random.Next(Math.Min(_mostPages, 600));
@@ -56,7 +58,7 @@ public sealed class WriteModel : IDisposable
     {
         _steps++;
         var pair = _files[_random.Next(_files.Count)];
-        switch (_random.Next(100))
+        switch (_random.Next(106))
         {
             case < 30:
                 Write(pair);
@@ -95,6 +97,9 @@ public sealed class WriteModel : IDisposable
                 break;
             case < 97:
                 pair.File.InvalidateExtents(0, 0);
+                break;
+            default:
+                await _ranges.StepAsync(_files[_random.Next(_files.Count)], pair);
                 break;
         }
 
@@ -248,7 +253,7 @@ public sealed class WriteModel : IDisposable
     }
 
     /// <summary>A file and what it should hold.</summary>
-    private sealed class Pair(MappedFile file, byte[] bytes) : IDisposable
+    public sealed class Pair(MappedFile file, byte[] bytes) : IDisposable
     {
         private byte[] _bytes = bytes;
 
