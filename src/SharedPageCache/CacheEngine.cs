@@ -33,6 +33,7 @@ internal sealed class CacheEngine
         Writes = new PageWrites(Rooms, Faults, Provisional, _limits.MostAtomic(plan.FrameCount, plan.PageSize));
         Shapes = new FileShapes(Rooms, Writes, Provisional, FlushPageAsync);
         Writes.Grow = Shapes.GrowAsync;
+        WriteLeases = new WriteLeases(Rooms, Faults, Provisional, Writes);
         Verifier = new Verifier(
             Rooms.Frames, Rooms.Table, Rooms.Rmap, Rooms.Families, Rooms.Volumes, Rooms.Ledger, Rooms.TouchedFrames,
             Rooms.PageShift, () => Rooms.Pool.FreeCount + Rooms.Pool.WithheldCount + plan.Reserve + Rooms.Staged, () => Rooms.Activity);
@@ -50,6 +51,8 @@ internal sealed class CacheEngine
     public PageLeases Leases { get; }
 
     public PageWrites Writes { get; }
+
+    public WriteLeases WriteLeases { get; }
 
     public FileShapes Shapes { get; }
 

@@ -40,7 +40,7 @@ internal sealed partial class PageWrite : IDisposable
     private readonly FileMapping _file;
     private readonly long _offset;
     private readonly int _length;
-    private readonly Lsn _lsn;
+    private Lsn _lsn;
     private readonly PreparedPage[] _pages;
     private readonly long _firstPage;
     private int _marked;
@@ -125,27 +125,16 @@ internal sealed partial class PageWrite : IDisposable
 
     private WriteNeed Prepare(int i, ReadOnlySpan<byte> bytes)
     {
-        Page = _firstPage + i;
-        if (!LeafFinder.TryFind(_file, Page, out var found))
+        if (NeedBeforeFrame(i, out var leaf) is var need and not WriteNeed.Done)
         {
-            return WriteNeed.Leaf;
-        }
-
-        if (_unshareAsked != _file.Stamp && _file.IsShared(found.Leaf, Window.SlotOf(Page)))
-        {
-            return WriteNeed.Unshare;
-        }
-
-        if (!_file.Volume.Writer!.HasRoomFor(1))
-        {
-            return WriteNeed.Room;
+            return need;
         }
 
         var moment = SourceMoment.Of(_file);
         var hold = PageHold.Zero;
         if (IsWhole(i))
         {
-            if (TryTakeOver(i, found.Leaf[Window.SlotOf(Page)], pins: 0))
+            if (TryTakeOver(i, leaf![Window.SlotOf(Page)], pins: 0))
             {
                 Fill(i, _pages[i].Frame, default, moment, bytes);
                 return WriteNeed.Done;
@@ -157,6 +146,25 @@ internal sealed partial class PageWrite : IDisposable
         }
 
         return TryFill(i, hold, moment, bytes) ? WriteNeed.Done : WriteNeed.Room;
+    }
+
+    /// <summary>What a page that is copied needs before it needs a frame: its leaf, the engine's consent, room.</summary>
+    private WriteNeed NeedBeforeFrame(int i, out Leaf? leaf)
+    {
+        leaf = null;
+        Page = _firstPage + i;
+        if (!LeafFinder.TryFind(_file, Page, out var found))
+        {
+            return WriteNeed.Leaf;
+        }
+
+        if (_unshareAsked != _file.Stamp && _file.IsShared(found.Leaf, Window.SlotOf(Page)))
+        {
+            return WriteNeed.Unshare;
+        }
+
+        leaf = found.Leaf;
+        return _file.Volume.Writer!.HasRoomFor(1) ? WriteNeed.Done : WriteNeed.Room;
     }
 
     /// <summary>Makes a page's new content in a new frame, from a source that is given back.</summary>
@@ -393,7 +401,7 @@ internal sealed partial class PageWrite : IDisposable
         for (var i = 0; i < _pages.Length; i++)
         {
             var slot = Window.SlotOf(_firstPage + i);
-            if (_pages[i].Frame >= 0 ? IsStillTrue(_pages[i], leaves[i], slot) : TryTakeInPlace(leaves[i], slot, stamp))
+            if (_pages[i].Frame >= 0 ? IsGood(i, leaves[i], slot) : TryTakeInPlace(leaves[i], slot, stamp))
             {
                 continue;
             }

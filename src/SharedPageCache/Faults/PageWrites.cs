@@ -122,7 +122,8 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
     private ValueTask<PageHold> HoldAsync(FileMapping file, long page, bool blocking, CancellationToken cancellationToken) =>
         faults.FaultAsync(new PageFaults.Request(file, page, 1, blocking), cancellationToken);
 
-    private async ValueTask WaitAsync(
+    /// <summary>Waits for what a write needs, holding its marks (but not when the file must be longer).</summary>
+    public async ValueTask WaitAsync(
         FileMapping file, PageWrite write, WriteNeed need, long end, bool blocking, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -156,7 +157,8 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
         }
     }
 
-    private static void Complete(ValueTask task)
+    /// <summary>Waits for a task by blocking.</summary>
+    public static void Complete(ValueTask task)
     {
         if (task.IsCompleted)
         {
