@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 
 namespace SharedPageCache;
 
@@ -49,7 +50,7 @@ public sealed partial class MappedFile
     }
 
     /// <exception cref="ObjectDisposedException">The file is closed.</exception>
-    internal void ThrowIfNoWriter() => ThrowIfNotWritable(0, 0);
+    internal void ThrowIfNoWriter([CallerMemberName] string member = "") => ThrowIfNotWritable(0, 0, member);
 
     private WriteLease LeaseOf(Faults.PageWrite write, long page) =>
         new(this, _engine.WriteLeases, write, page << _engine.Rooms.PageShift);

@@ -131,6 +131,7 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
         switch (need)
         {
             case WriteNeed.Mark:
+                ThrowIfWaitsForItself(file, write.Page);
                 await file.Writing.Marks.WaitAsync(cancellationToken).ConfigureAwait(false);
                 break;
             case WriteNeed.Leaf:
@@ -150,11 +151,20 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
                 break;
             case WriteNeed.Unshare:
                 var stamp = file.Stamp;
-                await ((IWritableExtentMap)file.Extents)
-                    .BeforeUnshareAsync(write.Page << rooms.PageShift, rooms.PageSize, cancellationToken).ConfigureAwait(false);
+                await EngineCode.CallAsync(
+                    file, write.Page, $"{nameof(IWritableExtentMap)}.{nameof(IWritableExtentMap.BeforeUnshareAsync)}",
+                    () => ((IWritableExtentMap)file.Extents)
+                        .BeforeUnshareAsync(write.Page << rooms.PageShift, rooms.PageSize, cancellationToken)).ConfigureAwait(false);
                 write.UnshareTold(stamp);
                 break;
         }
+    }
+
+    /// <summary>Before a wait for a page's mark: who has it may wait for write-back, or for the engine's consent.</summary>
+    public static void ThrowIfWaitsForItself(FileMapping file, long page)
+    {
+        EngineCode.ThrowIfInPort(file.Volume, 0, "A write that has to wait for another writer of the page");
+        EngineCode.ThrowIfInPort(file, page, "A write of the very page");
     }
 
     /// <summary>Waits for a task by blocking.</summary>

@@ -78,6 +78,7 @@ internal sealed class VolumeWriter : IVolumeWriter
 
     public async Task WaitAsync(long since, CancellationToken cancellationToken)
     {
+        EngineCode.ThrowIfInPort(_volume, 0, "A write that has to wait for room");
         Atomic.Increment(ref _waiters);
         try
         {
@@ -105,6 +106,7 @@ internal sealed class VolumeWriter : IVolumeWriter
     public async Task<List<CacheWritebackException>> FlushAsync(Func<List<PageReference>> collect, CancellationToken cancellationToken)
     {
         var failures = new List<CacheWritebackException>();
+        EngineCode.ThrowIfInPort(_volume, 0, "FlushAsync");
         await _turn.TakeAsync(cancellationToken).ConfigureAwait(false);
         try
         {
@@ -161,7 +163,9 @@ internal sealed class VolumeWriter : IVolumeWriter
         var isPaid = false;
         try
         {
-            await _volume.Placement!.PersistAsync(cancellationToken).ConfigureAwait(false);
+            await EngineCode.CallAsync(
+                _volume, 0, $"{nameof(IPlacementEngine)}.{nameof(IPlacementEngine.PersistAsync)}",
+                () => _volume.Placement!.PersistAsync(cancellationToken)).ConfigureAwait(false);
             isPaid = true;
         }
         catch (Exception error) when (error is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
@@ -180,6 +184,7 @@ internal sealed class VolumeWriter : IVolumeWriter
     /// <summary>The background writer. Ends when the volume is detached.</summary>
     private async Task RunAsync()
     {
+        EngineCode.BeginFlow();
         var longest = TimeSpan.FromTicks(Math.Max(_limits.Age.Ticks / 4, TimeSpan.TicksPerMillisecond));
         while (!_volume.IsDetached)
         {

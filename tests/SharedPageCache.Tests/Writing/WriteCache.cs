@@ -40,6 +40,18 @@ public sealed class WriteCache : IDisposable
     public MappedFile OpenMapped(long pages) =>
         Own(Volume.OpenFile(Engine.CreateMapped(pages), pages * Cache.Options.PageSize));
 
+    /// <summary>One more volume that can be written, with a file.</summary>
+    public CachedVolume AttachSecond(out MappedFile file)
+    {
+        var pageSize = Cache.Options.PageSize;
+        var engine = new PageEngine(64, pageSize);
+        var volume = Cache.AttachVolume(
+            new MemoryDevice(64 * pageSize, Math.Min(4096, pageSize)).Stamp(), new VolumeOptions { Placement = engine });
+        engine.Volume = volume;
+        file = volume.OpenFile(engine.Create(32 * pageSize), 32 * pageSize);
+        return volume;
+    }
+
     public byte[] DurableOf(MappedFile file) => PageEngine.Durable((PageEngine.PageFile)file.Extents, Device.Bytes);
 
     public T Own<T>(T owned)
