@@ -81,7 +81,7 @@ public sealed class PageCache : IDisposable, IAsyncDisposable
         var rooms = _engine.Rooms;
         var map = rooms.Volumes.Add(
             id, number => new VolumeMap(
-                number, id, name, device, rooms.PageShift, rooms.Families, rooms.Ledger, options.Placement, options.Seal));
+                number, id, name, device, rooms.PageShift, rooms.Families, rooms.Ledger, rooms.Dirty, options.Placement, options.Seal));
         _engine.AddWriter(map);
         return new CachedVolume(_engine, map);
     }

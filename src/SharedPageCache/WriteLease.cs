@@ -130,6 +130,8 @@ public sealed class WriteLease : IDisposable
             EndCommit(isDone);
             GC.KeepAlive(this);
         }
+
+        PageWrites.Complete(WriteLeases.PayAsync(_file.Mapping, _write, CancellationToken.None));
     }
 
     /// <summary>Puts the bytes in the page's place without blocking the thread. Ends the lease.</summary>
@@ -152,6 +154,8 @@ public sealed class WriteLease : IDisposable
         {
             EndCommit(isDone);
         }
+
+        await WriteLeases.PayAsync(_file.Mapping, _write, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Ends the lease. If it was not committed the page stays as it was.</summary>

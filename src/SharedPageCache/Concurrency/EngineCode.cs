@@ -65,17 +65,28 @@ internal static class EngineCode
     /// <summary>The calling flow is a new one, whoever began it.</summary>
     public static void BeginFlow() => s_port.Value = null;
 
+    /// <summary>Whether the calling flow is inside a port that write-back of a volume waits for.</summary>
+    public static bool IsInPort(object owner) => Find(owner, 0) is not null;
+
     /// <summary>Before a wait for what goes on only when a port has returned.</summary>
     /// <exception cref="InvalidOperationException">The calling flow is inside that port.</exception>
     public static void ThrowIfInPort(object owner, long place, string what)
     {
-        for (var call = s_port.Value; call is not null; call = call.Outer)
+        if (Find(owner, place) is { } call)
         {
-            if (call.IsUnderWay && call.Owner == owner && call.Place == place)
-            {
-                throw new InvalidOperationException($"{what} was called from inside {call.Name}, and would wait for that to return.");
-            }
+            throw new InvalidOperationException($"{what} was called from inside {call.Name}, and would wait for that to return.");
         }
+    }
+
+    private static PortCall? Find(object owner, long place)
+    {
+        var call = s_port.Value;
+        while (call is not null && !(call.IsUnderWay && call.Owner == owner && call.Place == place))
+        {
+            call = call.Outer;
+        }
+
+        return call;
     }
 
     /// <summary>A callback that the thread is in.</summary>

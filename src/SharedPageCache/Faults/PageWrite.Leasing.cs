@@ -80,6 +80,25 @@ internal sealed partial class PageWrite
         return need;
     }
 
+    /// <summary>What a page that is copied needs before it needs a frame: its leaf, the engine's consent, room.</summary>
+    private WriteNeed NeedBeforeFrame(int i, out Leaf? leaf)
+    {
+        leaf = null;
+        Page = _firstPage + i;
+        if (!LeafFinder.TryFind(_file, Page, out var found))
+        {
+            return WriteNeed.Leaf;
+        }
+
+        if (_unshareAsked != _file.Stamp && _file.IsShared(found.Leaf, Window.SlotOf(Page)))
+        {
+            return WriteNeed.Unshare;
+        }
+
+        leaf = found.Leaf;
+        return _file.Volume.Writer!.HasRoomFor(1) ? WriteNeed.Done : WriteNeed.Room;
+    }
+
     /// <summary>Whether what was prepared for a page may be shown.</summary>
     private bool IsGood(int i, Leaf leaf, int slot) => _isLeased ? !WasCut(i) : IsStillTrue(_pages[i], leaf, slot);
 

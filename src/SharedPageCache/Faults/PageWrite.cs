@@ -66,6 +66,9 @@ internal sealed partial class PageWrite : IDisposable
     /// <summary>Whether pages are copied even if nothing of them changes: to have their tail zeroed.</summary>
     public bool ForcesCopy { get; init; }
 
+    /// <summary>How many pages the write has made dirty.</summary>
+    public int Shown { get; private set; }
+
     /// <summary>The moment at which the write began to wait for room, as its volume's writer counts them.</summary>
     public long? WaitsSince { get; set; }
 
@@ -146,25 +149,6 @@ internal sealed partial class PageWrite : IDisposable
         }
 
         return TryFill(i, hold, moment, bytes) ? WriteNeed.Done : WriteNeed.Room;
-    }
-
-    /// <summary>What a page that is copied needs before it needs a frame: its leaf, the engine's consent, room.</summary>
-    private WriteNeed NeedBeforeFrame(int i, out Leaf? leaf)
-    {
-        leaf = null;
-        Page = _firstPage + i;
-        if (!LeafFinder.TryFind(_file, Page, out var found))
-        {
-            return WriteNeed.Leaf;
-        }
-
-        if (_unshareAsked != _file.Stamp && _file.IsShared(found.Leaf, Window.SlotOf(Page)))
-        {
-            return WriteNeed.Unshare;
-        }
-
-        leaf = found.Leaf;
-        return _file.Volume.Writer!.HasRoomFor(1) ? WriteNeed.Done : WriteNeed.Room;
     }
 
     /// <summary>Makes a page's new content in a new frame, from a source that is given back.</summary>
@@ -478,6 +462,7 @@ internal sealed partial class PageWrite : IDisposable
         var frame = _pages[i].Frame;
         _pages[i] = new PreparedPage(-1);
         _rooms.AddStaged(-1);
+        Shown++;
         var generation = _rooms.Frames[frame].State.Load().Generation;
         _rooms.Frames.SetStamp(frame, stamp);
         _rooms.Frames[frame].State.PublishDirty();

@@ -31,7 +31,7 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
 
             if (!IsInOnePage(offset, count) || !WriteInPlace.TryWrite(rooms, file, offset, piece, lsn))
             {
-                WritePiece(file, offset, piece, lsn);
+                Complete(file.Volume.Writer!.PayAsync(WritePiece(file, offset, piece, lsn), CancellationToken.None));
             }
 
             offset += count;
@@ -53,7 +53,8 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
 
             if (!IsInOnePage(offset, count) || !WriteInPlace.TryWrite(rooms, file, offset, bytes.Span[..count], lsn))
             {
-                await WritePieceAsync(file, offset, bytes[..count], lsn, cancellationToken).ConfigureAwait(false);
+                var pages = await WritePieceAsync(file, offset, bytes[..count], lsn, cancellationToken).ConfigureAwait(false);
+                await file.Volume.Writer!.PayAsync(pages, cancellationToken).ConfigureAwait(false);
             }
 
             offset += count;
@@ -82,7 +83,8 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
         }
     }
 
-    private void WritePiece(FileMapping file, long offset, ReadOnlySpan<byte> bytes, Lsn lsn)
+    /// <returns>How many pages have become dirty. Nothing is held any more: the writer may be slowed.</returns>
+    private int WritePiece(FileMapping file, long offset, ReadOnlySpan<byte> bytes, Lsn lsn)
     {
         using var write = new PageWrite(rooms, faults, provisional, file, offset, bytes.Length, lsn);
         WriteNeed need;
@@ -98,9 +100,12 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
 
             Complete(WaitAsync(file, write, need, offset + bytes.Length, blocking: true, CancellationToken.None));
         }
+
+        return write.Shown;
     }
 
-    private async ValueTask WritePieceAsync(
+    /// <inheritdoc cref="WritePiece"/>
+    private async ValueTask<int> WritePieceAsync(
         FileMapping file, long offset, ReadOnlyMemory<byte> bytes, Lsn lsn, CancellationToken cancellationToken)
     {
         using var write = new PageWrite(rooms, faults, provisional, file, offset, bytes.Length, lsn);
@@ -117,6 +122,8 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
 
             await WaitAsync(file, write, need, offset + bytes.Length, blocking: false, cancellationToken).ConfigureAwait(false);
         }
+
+        return write.Shown;
     }
 
     private ValueTask<PageHold> HoldAsync(FileMapping file, long page, bool blocking, CancellationToken cancellationToken) =>

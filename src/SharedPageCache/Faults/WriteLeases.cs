@@ -95,6 +95,10 @@ internal sealed class WriteLeases(Rooms rooms, PageFaults faults, ProvisionalFra
         }
     }
 
+    /// <summary>Slows who has committed a lease, if much is dirty. The lease has ended.</summary>
+    public static ValueTask PayAsync(FileMapping file, PageWrite write, CancellationToken cancellationToken) =>
+        file.Volume.Writer!.PayAsync(write.Shown, cancellationToken);
+
     /// <summary>The end of a lease, committed or not: the mark, the place among the leases, and the frame if it is still there.</summary>
     public void Give(PageWrite write)
     {

@@ -10,13 +10,16 @@ public sealed class WriteCache : IDisposable
 
     public WriteCache(
         int frames = 64, int pageSize = 4096, long deviceLength = 4 << 20, bool inPlace = false,
-        EvictionPolicy policy = EvictionPolicy.S3Fifo, TimeSpan? dirtyAge = null, IPageSeal? seal = null)
+        EvictionPolicy policy = EvictionPolicy.S3Fifo, TimeSpan? dirtyAge = null, IPageSeal? seal = null,
+        Action<PageCacheOptions>? configure = null)
     {
-        Cache = new PageCache(new PageCacheOptions
+        var options = new PageCacheOptions
         {
             PageSize = pageSize, Policy = policy, MaxReadAheadPages = 0, HugePages = false, ExactFrameCount = frames,
             DirtyAge = dirtyAge ?? TimeSpan.FromHours(1),
-        });
+        };
+        configure?.Invoke(options);
+        Cache = new PageCache(options);
         Device = new MemoryDevice(deviceLength, Math.Min(4096, pageSize)).Stamp();
         Engine = new PageEngine(deviceLength / pageSize, pageSize, inPlace);
         Volume = Cache.AttachVolume(Device, new VolumeOptions { Placement = Engine, Seal = seal });
