@@ -144,10 +144,15 @@ internal sealed class WriteLeases(Rooms rooms, PageFaults faults, ProvisionalFra
         return false;
     }
 
-    /// <summary>The write behind a lease. The length is looked at with the mark held: a longer file asks for the mark of its last page.</summary>
+    /// <summary>
+    /// The write behind a lease. The length is looked at with the mark held: a longer file asks for the mark of its last page.
+    /// And inside the gate: a cut that came too early to note this mark is over then, and what is copied afterwards is from after it.
+    /// </summary>
     private PageWrite Begin(FileMapping file, long page)
     {
+        file.EnterTogether();
         var (offset, fileLength) = (page << rooms.PageShift, file.Tree.Length);
+        file.LeaveTogether();
         if (offset >= fileLength)
         {
             throw new ArgumentOutOfRangeException(
