@@ -49,6 +49,7 @@ public sealed partial class MappedFile
             await _engine.WriteLeases.TakeAsync(_mapping, page, discardContent, cancellationToken).ConfigureAwait(false), page);
     }
 
+    /// <summary>Whether the file can still be written through this handle, from here.</summary>
     /// <exception cref="ObjectDisposedException">The file is closed.</exception>
     internal void ThrowIfNoWriter([CallerMemberName] string member = "") => ThrowIfNotWritable(0, 0, member);
 

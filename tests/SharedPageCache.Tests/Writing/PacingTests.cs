@@ -22,7 +22,6 @@ public sealed class PacingTests
         Assert.Equal(1, stage.Cache.Figures.WritesThrottled);
         Assert.Equal(Bytes(11, Page), Read(stage.File, 11 * Page, Page));
         var other = stage.File.WriteAsync(12 * Page, Bytes(12, Page)).AsTask();
-        await stage.File.WriteAsync(3 * Page, Bytes(3, 10)).AsTask().Within();
         Assert.False(slowed.IsCompleted || other.IsCompleted);
         stage.LetGo();
         await Task.WhenAll(slowed, other).Within();
@@ -209,6 +208,8 @@ public sealed class PacingTests
     /// <summary>A cache with targets of 2, 8 and 16 pages, whose engine does not answer before it is let go.</summary>
     private sealed class Stage : IDisposable
     {
+        private readonly TaskCompletionSource _isAsked = new();
+
         private readonly TaskCompletionSource _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public Stage(Action<PageCacheOptions>? configure = null)
@@ -218,7 +219,11 @@ public sealed class PacingTests
                 (options.DirtyStartBytes, options.DirtyThrottleBytes, options.DirtyLimitBytes) = (2 * Page, 8 * Page, 16 * Page);
                 configure?.Invoke(options);
             });
-            Cache.Engine.DuringPlace = () => _answer.Task;
+            Cache.Engine.DuringPlace = () =>
+            {
+                _isAsked.TrySetResult();
+                return _answer.Task;
+            };
             File = Cache.OpenNew(40 * Page);
         }
 
@@ -226,11 +231,16 @@ public sealed class PacingTests
 
         public MappedFile File { get; }
 
+        /// <summary>Writes pages, each once. The first ones are frozen when the others are written, which so stay as they are.</summary>
         public async Task WriteAsync(int pages)
         {
             for (var page = 0; page < pages; page++)
             {
                 await File.WriteAsync(page * Page, Bytes(page, Page)).AsTask().Within();
+                if (page == 2)
+                {
+                    await _isAsked.Task.Within();
+                }
             }
         }
 
