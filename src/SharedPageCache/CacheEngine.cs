@@ -11,9 +11,7 @@ internal sealed class CacheEngine
 {
     public CacheEngine(PageCacheOptions options)
     {
-        var plan = options.ExactFrameCount is { } frames
-            ? MemoryPlan.WithFrames(frames, options.PageSize)
-            : MemoryPlan.Of(options.CapacityBytes, options.PageSize);
+        var plan = options.Plan();
         Rooms = new Rooms(plan, options.HugePages, options.Policy switch
         {
             EvictionPolicy.Clock => static (table, capacity) => new ClockPolicy(table, capacity),
@@ -30,11 +28,12 @@ internal sealed class CacheEngine
         _writeback = new WritebackServices(
             Rooms.Frames, Rooms.Arena, Rooms.Table, Provisional, new DeviceWriter(Rooms.Writeback, Rooms.PageSize), sink,
             Rooms.Writeback, Rooms.PageShift);
-        _limits = new WritebackLimits(plan.DirtyStart, plan.DirtyLimit, options.DirtyAge);
+        _limits = options.LimitsOf(plan);
         Writes = new PageWrites(Rooms, Faults, Provisional, _limits.MostAtomic(plan.FrameCount, plan.PageSize));
         Shapes = new FileShapes(Rooms, Writes, Provisional, FlushPageAsync);
         Writes.Grow = Shapes.GrowAsync;
         Ranges = new RangeClones(Rooms, Faults, Writes, Shapes, Provisional, CachedVolume.LongestFile);
+        WriteLeases = new WriteLeases(Rooms, Faults, Provisional, Writes);
         Verifier = new Verifier(
             Rooms.Frames, Rooms.Table, Rooms.Rmap, Rooms.Families, Rooms.Volumes, Rooms.Ledger, Rooms.TouchedFrames,
             Rooms.PageShift, () => Rooms.Pool.FreeCount + Rooms.Pool.WithheldCount + plan.Reserve + Rooms.Staged, () => Rooms.Activity);
@@ -53,6 +52,8 @@ internal sealed class CacheEngine
 
     public PageWrites Writes { get; }
 
+    public WriteLeases WriteLeases { get; }
+
     public FileShapes Shapes { get; }
 
     public RangeClones Ranges { get; }
@@ -70,7 +71,7 @@ internal sealed class CacheEngine
     {
         if (volume.Placement is not null)
         {
-            volume.Writer = new VolumeWriter(volume, _writeback, _limits, Rooms.Time);
+            volume.Writer = new VolumeWriter(volume, _writeback, _limits, Rooms.Time, Rooms.Dirty);
         }
     }
 
@@ -216,6 +217,7 @@ internal sealed class CacheEngine
             DeviceWrites = Rooms.Writeback.DeviceWrites.Sum,
             RunsPublished = Rooms.Writeback.RunsPublished.Sum,
             WritebackFailures = Rooms.Writeback.PagesFailed.Sum,
+            WritesThrottled = Rooms.Writeback.WritesThrottled.Sum,
             PagesCopied = Rooms.Writeback.PagesCopied.Sum,
             PagesTakenOver = Rooms.Writeback.PagesTakenOver.Sum,
             OpenFiles = Rooms.Volumes.All().Sum(static volume => (long)volume.OpenFiles),

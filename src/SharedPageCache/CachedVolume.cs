@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using SharedPageCache.Concurrency;
 using SharedPageCache.Mappings;
 
 namespace SharedPageCache;
@@ -138,6 +139,7 @@ public sealed class CachedVolume : IDisposable, IAsyncDisposable
     /// <exception cref="ObjectDisposedException">The volume is detached.</exception>
     public ValueTask FlushAsync(CancellationToken cancellationToken = default)
     {
+        EngineCode.ThrowIfInCallback();
         ThrowIfDetached();
         return CacheEngine.FlushAsync(_map, cancellationToken);
     }
@@ -146,6 +148,7 @@ public sealed class CachedVolume : IDisposable, IAsyncDisposable
     /// <exception cref="CacheWritebackException">Something could not be made durable; the volume stays attached.</exception>
     public async ValueTask DisposeAsync()
     {
+        EngineCode.ThrowIfInCallback();
         if (!_map.IsDetached)
         {
             await CacheEngine.FlushAsync(_map, CancellationToken.None).ConfigureAwait(false);
@@ -160,6 +163,7 @@ public sealed class CachedVolume : IDisposable, IAsyncDisposable
     /// </summary>
     public void Dispose()
     {
+        EngineCode.ThrowIfInCallback();
         // The number comes free last: nobody is attached under it while frames still bear it.
         if (Detach())
         {

@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using SharedPageCache.Concurrency;
+
 namespace SharedPageCache;
 
 /// <content>Writing, flushing, and changing the shape of the file.</content>
@@ -58,6 +61,7 @@ public sealed partial class MappedFile
     /// <exception cref="ObjectDisposedException">The file is closed.</exception>
     public ValueTask FlushAsync(long offset, long length, CancellationToken cancellationToken = default)
     {
+        EngineCode.ThrowIfInCallback();
         ThrowIfUnusable(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         var shift = _engine.Rooms.PageShift;
@@ -155,8 +159,9 @@ public sealed partial class MappedFile
         }
     }
 
-    private void ThrowIfNotWritable(long offset, long length)
+    private void ThrowIfNotWritable(long offset, long length, [CallerMemberName] string member = "")
     {
+        EngineCode.ThrowIfInCallback(member);
         ThrowIfUnusable(offset);
         if (offset > CachedVolume.LongestFile - length)
         {

@@ -173,8 +173,11 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     /// <exception cref="CacheCapacityException">The range has more pages than leases may hold together.</exception>
     /// <inheritdoc cref="ReadAsync" path="/exception"/>
     public async ValueTask<PageRangeLease> PinRangeAsync(
-        long offset, long length, CancellationToken cancellationToken = default) =>
-        (await PinRangeAsync(offset, length, waits: true, cancellationToken).ConfigureAwait(false))!;
+        long offset, long length, CancellationToken cancellationToken = default)
+    {
+        EngineCode.ThrowIfInCallback();
+        return (await PinRangeAsync(offset, length, waits: true, cancellationToken).ConfigureAwait(false))!;
+    }
 
     /// <summary>Leases all pages of a range, for callers that need not wait for leases of others.</summary>
     /// <returns>The lease; null if leases may hold no more now and the caller does not wait for others to end.</returns>
@@ -234,6 +237,7 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     /// <inheritdoc cref="ReadAsync" path="/exception"/>
     public async ValueTask PrefetchAsync(long offset, long length, CancellationToken cancellationToken = default)
     {
+        EngineCode.ThrowIfInCallback();
         ThrowIfUnusable(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         var fileLength = Length;
@@ -261,6 +265,7 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     /// <exception cref="ObjectDisposedException">The file is closed.</exception>
     public MappedFile Clone(FileOpenOptions? options = null)
     {
+        EngineCode.ThrowIfInCallback();
         ThrowIfUnusable(0);
         _engine.ThrowIfMetadataFull();
         if (_mapping.Extents is IAsyncCloneableExtentMap and not ICloneableExtentMap)
@@ -280,6 +285,7 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     public async ValueTask<MappedFile> CloneAsync(
         FileOpenOptions? options = null, CancellationToken cancellationToken = default)
     {
+        EngineCode.ThrowIfInCallback();
         if (_mapping.Extents is not IAsyncCloneableExtentMap cloneable)
         {
             return Clone(options);
@@ -310,6 +316,7 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     /// <exception cref="ObjectDisposedException">The file is closed.</exception>
     public void InvalidateExtents(long offset, long length)
     {
+        EngineCode.ThrowIfInCallback();
         ThrowIfUnusable(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         var fileLength = Length;
@@ -351,6 +358,7 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     /// </summary>
     public void Dispose()
     {
+        EngineCode.ThrowIfInCallback();
         if (Atomic.Exchange(ref _closed, 1) == 0)
         {
             _mapping.Volume.Close(_mapping);
@@ -363,6 +371,7 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     /// </exception>
     public async ValueTask DisposeAsync()
     {
+        EngineCode.ThrowIfInCallback();
         try
         {
             if (!IsClosed && !_mapping.IsClosed && _mapping.IsWritable)

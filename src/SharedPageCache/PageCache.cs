@@ -81,7 +81,7 @@ public sealed class PageCache : IDisposable, IAsyncDisposable
         var rooms = _engine.Rooms;
         var map = rooms.Volumes.Add(
             id, number => new VolumeMap(
-                number, id, name, device, rooms.PageShift, rooms.Families, rooms.Ledger, options.Placement, options.Seal));
+                number, id, name, device, rooms.PageShift, rooms.Families, rooms.Ledger, rooms.Dirty, options.Placement, options.Seal));
         _engine.AddWriter(map);
         return new CachedVolume(_engine, map);
     }
@@ -91,6 +91,7 @@ public sealed class PageCache : IDisposable, IAsyncDisposable
     /// <exception cref="CacheWritebackException">Something could not be made durable; all volumes were tried.</exception>
     public async ValueTask FlushAsync(CancellationToken cancellationToken = default)
     {
+        EngineCode.ThrowIfInCallback();
         CacheWritebackException? first = null;
         foreach (var volume in _engine.Rooms.Volumes.All())
         {
@@ -148,6 +149,7 @@ public sealed class PageCache : IDisposable, IAsyncDisposable
     /// </summary>
     public void Dispose()
     {
+        EngineCode.ThrowIfInCallback();
         if (Atomic.Exchange(ref _disposed, 1) != 0)
         {
             return;
@@ -172,6 +174,7 @@ public sealed class PageCache : IDisposable, IAsyncDisposable
     /// </exception>
     public async ValueTask DisposeAsync()
     {
+        EngineCode.ThrowIfInCallback();
         if (Atomic.LoadAcquire(ref _disposed) == 0)
         {
             await FlushAsync().ConfigureAwait(false);

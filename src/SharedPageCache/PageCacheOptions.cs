@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Numerics;
+using SharedPageCache.Eviction;
+using SharedPageCache.Writeback;
 
 namespace SharedPageCache;
 
@@ -49,6 +51,29 @@ public sealed class PageCacheOptions
     /// </summary>
     public TimeSpan DirtyAge { get; set; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>
+    /// The dirty bytes of a volume at which the background writer begins. Default a quarter of <see cref="DirtyLimitBytes"/>.
+    /// </summary>
+    public long? DirtyStartBytes { get; set; }
+
+    /// <summary>
+    /// The dirty bytes of all volumes beyond which writers are slowed: they wait for a share of what is written back, from
+    /// none here to all at <see cref="DirtyLimitBytes"/>. Default halfway between start and limit; the limit itself for none.
+    /// </summary>
+    public long? DirtyThrottleBytes { get; set; }
+
+    /// <summary>
+    /// The most dirty bytes of all volumes: beyond, writers wait for write-back. Default two fifths of the pages, at most half of
+    /// them. A volume may always have its part of a quarter of this, whatever the others have.
+    /// </summary>
+    public long? DirtyLimitBytes { get; set; }
+
+    /// <summary>The age of a volume's oldest dirty page beyond which its writers are slowed. Default none.</summary>
+    public TimeSpan? DirtyThrottleAge { get; set; }
+
+    /// <summary>The age of a volume's oldest dirty page beyond which its writers wait for write-back. Default none.</summary>
+    public TimeSpan? DirtyLimitAge { get; set; }
+
     /// <summary>The clock by which dirty pages age. Default the system's.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
 
@@ -92,9 +117,35 @@ public sealed class PageCacheOptions
                 nameof(DirtyAge), DirtyAge, "DirtyAge must be 10 milliseconds to a day.");
         }
 
-        if (ExactFrameCount is null)
+        LimitsOf(Plan());
+    }
+
+    internal MemoryPlan Plan() =>
+        ExactFrameCount is { } frames ? MemoryPlan.WithFrames(frames, PageSize) : MemoryPlan.Of(CapacityBytes, PageSize);
+
+    /// <summary>The limits on dirty pages, all of them said or computed, and compared.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">They are not in order, or too many.</exception>
+    internal WritebackLimits LimitsOf(MemoryPlan plan)
+    {
+        var limit = DirtyLimitBytes is { } most ? PagesOf(most) : plan.DirtyLimit;
+        var half = Math.Max(1, (plan.FrameCount - plan.Reserve) / 2);
+        Require(limit >= 1 && limit <= half, nameof(DirtyLimitBytes), DirtyLimitBytes, $"a page to half of the cache: {PageSize} to {(long)half * PageSize} bytes");
+        var throttle = DirtyThrottleBytes is { } slow ? PagesOf(slow) : (long?)null;
+        Require(throttle is null || (throttle >= 1 && throttle <= limit), nameof(DirtyThrottleBytes), DirtyThrottleBytes, $"{PageSize} to {limit * PageSize} bytes, the limit");
+        var start = DirtyStartBytes is { } first ? PagesOf(first) : Math.Max(1, Math.Min(limit / 4, throttle ?? limit));
+        Require(start >= 1 && start <= (throttle ?? limit), nameof(DirtyStartBytes), DirtyStartBytes, $"{PageSize} to {(throttle ?? limit) * PageSize} bytes, where writers are slowed or stopped");
+        Require(DirtyThrottleAge is not { } slowAge || slowAge >= DirtyAge, nameof(DirtyThrottleAge), DirtyThrottleAge, $"no less than DirtyAge, {DirtyAge}");
+        Require(DirtyLimitAge is not { } mostAge || mostAge >= (DirtyThrottleAge ?? DirtyAge), nameof(DirtyLimitAge), DirtyLimitAge, $"no less than DirtyThrottleAge and DirtyAge, {DirtyThrottleAge ?? DirtyAge}");
+        return new WritebackLimits((int)start, (int)(throttle ?? (start + limit) / 2), (int)limit, DirtyAge, DirtyThrottleAge, DirtyLimitAge);
+    }
+
+    private long PagesOf(long bytes) => bytes / PageSize;
+
+    private static void Require(bool isRight, string name, object? value, string allowed)
+    {
+        if (!isRight)
         {
-            Eviction.MemoryPlan.Of(CapacityBytes, PageSize);
+            throw new ArgumentOutOfRangeException(name, value, $"{name} must be {allowed}.");
         }
     }
 

@@ -72,6 +72,9 @@ public readonly record struct PageCacheStatistics
     /// <summary>Pages whose write-back failed; each attempt counts.</summary>
     public long WritebackFailures { get; init; }
 
+    /// <summary>Writes that were slowed because much was dirty: they waited for a share of what is written back.</summary>
+    public long WritesThrottled { get; init; }
+
     /// <summary>Pages whose content was copied for a write, because somebody else still shows, leases or writes the old one.</summary>
     public long PagesCopied { get; init; }
 

@@ -120,6 +120,16 @@ public sealed class TakeOverTests(ITestOutputHelper output) : ScheduleTests(outp
     public void Holds(string name) => Explore(Catalogue.Named(name));
 }
 
+/// <summary>See <see cref="WriteLeaseScenarios"/>.</summary>
+public sealed class WriteLeaseTests(ITestOutputHelper output) : ScheduleTests(output)
+{
+    public static TheoryData<string> Names => [.. WriteLeaseScenarios.All.Select(scenario => scenario.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Holds(string name) => Explore(Catalogue.Named(name));
+}
+
 /// <summary>See <see cref="WritebackScenarios"/>.</summary>
 public sealed class WritebackTests(ITestOutputHelper output) : ScheduleTests(output)
 {

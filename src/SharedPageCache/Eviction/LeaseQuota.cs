@@ -12,14 +12,39 @@ namespace SharedPageCache.Eviction;
 /// costs no more than its pin. Only when the count reaches the limit are the bits of frames without pins cleared. A sweep
 /// clears the bit (full fence), then looks at the pins and sets it again if there are any; a lease pins (full fence), then
 /// looks at the bit: of the two at least one sees the other, so no leased frame stays uncharged.
+/// <para>
+/// <b>Write leases</b> hold a frame that is in no table and that nobody pins: they are counted, one reserved each, before
+/// the frame is taken. Both kinds add first (full fence) and look at the sum then; who finds it overdrawn gives back.
+/// </para>
 /// </remarks>
 internal sealed class LeaseQuota(FrameTable frames, FrameBits leased, int limit)
 {
     private int _cursor;
+    private int _reserved;
 
     public int Limit => limit;
 
-    public long Charged => leased.Count;
+    public long Charged => leased.Count + Atomic.LoadAcquire(ref _reserved);
+
+    /// <summary>Charges one frame that the caller is going to take for itself.</summary>
+    public bool TryReserve()
+    {
+        if (!HasRoom())
+        {
+            return false;
+        }
+
+        Atomic.Increment(ref _reserved);
+        if (Charged <= limit)
+        {
+            return true;
+        }
+
+        GiveReserved();
+        return false;
+    }
+
+    public void GiveReserved() => Atomic.Decrement(ref _reserved);
 
     /// <summary>Charges a frame that the caller has pinned.</summary>
     public bool TryCharge(int frame)
@@ -29,16 +54,12 @@ internal sealed class LeaseQuota(FrameTable frames, FrameBits leased, int limit)
             return true;
         }
 
-        if (leased.Count >= limit)
+        if (!HasRoom())
         {
-            Sweep();
-            if (leased.Count >= limit)
-            {
-                return false;
-            }
+            return false;
         }
 
-        if (leased.Set(frame) && leased.Count > limit)
+        if (leased.Set(frame) && Charged > limit)
         {
             // Several looked at the same room: who finds it overdrawn gives back.
             leased.Clear(frame);
@@ -46,6 +67,17 @@ internal sealed class LeaseQuota(FrameTable frames, FrameBits leased, int limit)
         }
 
         return true;
+    }
+
+    private bool HasRoom()
+    {
+        if (Charged < limit)
+        {
+            return true;
+        }
+
+        Sweep();
+        return Charged < limit;
     }
 
     /// <summary>Clears bits of frames that nobody pins, from where the last sweep ended, until some room is made.</summary>

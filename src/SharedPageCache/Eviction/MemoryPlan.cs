@@ -20,7 +20,6 @@ internal sealed record MemoryPlan
         Reserve = frameCount < 16 ? 1 : Math.Max(4, frameCount / 64);
         LeaseLimit = Math.Max(1, (frameCount - Reserve) / 2);
         DirtyLimit = Math.Max(1, (frameCount - Reserve) * 2 / 5);
-        DirtyStart = Math.Max(1, DirtyLimit / 4);
         MetadataAllowance = Math.Max(0, capacityBytes - (long)frameCount * (pageSize + TableBytesPerFrame));
         MostWithheld = Math.Max(0, (frameCount - Reserve) / 2 - 1);
     }
@@ -37,11 +36,8 @@ internal sealed record MemoryPlan
     /// <summary>How many frames leases may hold together.</summary>
     public int LeaseLimit { get; }
 
-    /// <summary>The most dirty pages of one volume.</summary>
+    /// <summary>The most dirty pages, if the options do not say otherwise.</summary>
     public int DirtyLimit { get; }
-
-    /// <summary>Dirty pages of one volume at which the background writer begins.</summary>
-    public int DirtyStart { get; }
 
     /// <summary>Bytes of trees that cost no frame.</summary>
     public long MetadataAllowance { get; }

@@ -14,7 +14,7 @@ internal sealed class FileShapes(
     /// <summary>Makes a file longer, if it is not by now.</summary>
     public async ValueTask GrowAsync(FileMapping file, long length, bool blocking, CancellationToken cancellationToken)
     {
-        await EnterAsync(file.Writing.LengthTurn, blocking, cancellationToken).ConfigureAwait(false);
+        await EnterAsync(file, blocking, cancellationToken).ConfigureAwait(false);
         try
         {
             if (file.Tree.Length < length)
@@ -31,7 +31,7 @@ internal sealed class FileShapes(
     /// <summary>Gives a file another length.</summary>
     public async ValueTask SetLengthAsync(FileMapping file, long length, bool blocking, CancellationToken cancellationToken)
     {
-        await EnterAsync(file.Writing.LengthTurn, blocking, cancellationToken).ConfigureAwait(false);
+        await EnterAsync(file, blocking, cancellationToken).ConfigureAwait(false);
         try
         {
             if (length > file.Tree.Length)
@@ -54,14 +54,14 @@ internal sealed class FileShapes(
     public void Punch(FileMapping file, long firstPage, long lastPage) => Change(file, lost =>
     {
         var (offset, length) = (firstPage << rooms.PageShift, lastPage - firstPage + 1 << rooms.PageShift);
-        file.RunHook(engine => engine.PunchHole(offset, length));
+        file.RunHook(engine => engine.PunchHole(offset, length), nameof(IWritableExtentMap.PunchHole));
         file.Punch(firstPage, lastPage, lost);
     });
 
     /// <summary>Deletes a file: its dirty pages go with it, unless a clone shows them.</summary>
     public void Delete(FileMapping file) => Change(file, lost =>
     {
-        file.RunHook(static engine => engine.Delete());
+        file.RunHook(static engine => engine.Delete(), nameof(IWritableExtentMap.Delete));
         file.Punch(0, long.MaxValue >> rooms.PageShift, lost);
         file.MarkDeleted();
     });
@@ -93,7 +93,7 @@ internal sealed class FileShapes(
 
     private void Reshape(FileMapping file, long length) => Change(file, lost =>
     {
-        file.RunHook(engine => engine.SetLength(length));
+        file.RunHook(engine => engine.SetLength(length), nameof(IWritableExtentMap.SetLength));
         file.Reshape(length, lost);
     });
 
@@ -121,14 +121,17 @@ internal sealed class FileShapes(
         rooms.Writeback.Activity.Increment();
     }
 
-    /// <summary>Takes a turn, by blocking or by awaiting.</summary>
-    public static async ValueTask EnterAsync(Permits turn, bool blocking, CancellationToken cancellationToken)
+    /// <summary>Takes the turn of a file's length, by blocking or by awaiting.</summary>
+    public static async ValueTask EnterAsync(FileMapping file, bool blocking, CancellationToken cancellationToken)
     {
+        var turn = file.Writing.LengthTurn;
         if (turn.TryTake())
         {
             return;
         }
 
+        // Who has the turn may wait for write-back, or for a writer that does.
+        EngineCode.ThrowIfInPort(file.Volume, 0, "A change of a file's length that has to wait for another one");
         if (blocking)
         {
             turn.Take();

@@ -70,6 +70,7 @@ internal sealed class PageLeases(Rooms rooms, PageFaults faults)
                 return hold;
             }
 
+            EngineCode.ThrowIfInCallback("PinAsync");
             hold = await faults.FaultAsync(new PageFaults.Request(file, page, wanted, Blocking: false, NeedsFrame: true), cancellationToken)
                 .ConfigureAwait(false);
             if (hold.Kind == PageHoldKind.Zero)

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using SharedPageCache.Concurrency;
 using SharedPageCache.Mappings;
 
 namespace SharedPageCache.Faults;
@@ -9,6 +10,7 @@ internal sealed class PageReads(Rooms rooms, PageFaults faults)
     /// <summary>Reads on the calling thread.</summary>
     public int Read(ReadCursor cursor, FileMapping file, Span<byte> destination)
     {
+        EngineCode.ThrowIfInCallback();
         do
         {
             if (!faults.TryFaultMinor(file, cursor.Page, out var hold))
@@ -34,6 +36,7 @@ internal sealed class PageReads(Rooms rooms, PageFaults faults)
     public async ValueTask<int> ReadAsync(
         ReadCursor cursor, FileMapping file, Memory<byte> destination, CancellationToken cancellationToken)
     {
+        EngineCode.ThrowIfInCallback();
         do
         {
             if (!faults.TryFaultMinor(file, cursor.Page, out var hold))

@@ -31,8 +31,11 @@ internal sealed partial class PageWrite
         return true;
     }
 
-    /// <summary>The same for a page that this write has pinned, and pins until it has its content.</summary>
+    /// <summary>
+    /// The same for a page that this write has pinned, and pins until it has its content. Not for a write lease, until whose commit
+    /// all have the old page.
+    /// </summary>
     private bool TryTakeOver(int i, PageHold hold) =>
-        hold.Kind == PageHoldKind.Pinned && _rooms.Frames[hold.Frame].State.Load() is { Phase: FramePhase.Clean } state
+        !_isLeased && hold.Kind == PageHoldKind.Pinned && _rooms.Frames[hold.Frame].State.Load() is { Phase: FramePhase.Clean } state
         && TryTakeOver(i, PageReference.Resident(hold.Frame, state.Generation), pins: 1);
 }

@@ -40,7 +40,7 @@ internal sealed partial class PageWrite : IDisposable
     private readonly FileMapping _file;
     private readonly long _offset;
     private readonly int _length;
-    private readonly Lsn _lsn;
+    private Lsn _lsn;
     private readonly PreparedPage[] _pages;
     private readonly long _firstPage;
     private int _marked;
@@ -65,6 +65,9 @@ internal sealed partial class PageWrite : IDisposable
 
     /// <summary>Whether pages are copied even if nothing of them changes: to have their tail zeroed.</summary>
     public bool ForcesCopy { get; init; }
+
+    /// <summary>How many pages the write has made dirty.</summary>
+    public int Shown { get; private set; }
 
     /// <summary>The moment at which the write began to wait for room, as its volume's writer counts them.</summary>
     public long? WaitsSince { get; set; }
@@ -125,27 +128,16 @@ internal sealed partial class PageWrite : IDisposable
 
     private WriteNeed Prepare(int i, ReadOnlySpan<byte> bytes)
     {
-        Page = _firstPage + i;
-        if (!LeafFinder.TryFind(_file, Page, out var found))
+        if (NeedBeforeFrame(i, out var leaf) is var need and not WriteNeed.Done)
         {
-            return WriteNeed.Leaf;
-        }
-
-        if (_unshareAsked != _file.Sharing && _file.IsShared(found.Leaf, Window.SlotOf(Page)))
-        {
-            return WriteNeed.Unshare;
-        }
-
-        if (!_file.Volume.Writer!.HasRoomFor(1))
-        {
-            return WriteNeed.Room;
+            return need;
         }
 
         var moment = SourceMoment.Of(_file);
         var hold = PageHold.Zero;
         if (IsWhole(i))
         {
-            if (TryTakeOver(i, found.Leaf[Window.SlotOf(Page)], pins: 0))
+            if (TryTakeOver(i, leaf![Window.SlotOf(Page)], pins: 0))
             {
                 Fill(i, _pages[i].Frame, default, moment, bytes);
                 return WriteNeed.Done;
@@ -399,7 +391,7 @@ internal sealed partial class PageWrite : IDisposable
         for (var i = 0; i < _pages.Length; i++)
         {
             var slot = Window.SlotOf(_firstPage + i);
-            if (_pages[i].Frame >= 0 ? IsStillTrue(_pages[i], leaves[i], slot) : TryTakeInPlace(leaves[i], slot, stamp))
+            if (_pages[i].Frame >= 0 ? IsGood(i, leaves[i], slot) : TryTakeInPlace(leaves[i], slot, stamp))
             {
                 continue;
             }
@@ -476,6 +468,7 @@ internal sealed partial class PageWrite : IDisposable
         var frame = _pages[i].Frame;
         _pages[i] = new PreparedPage(-1);
         _rooms.AddStaged(-1);
+        Shown++;
         var generation = _rooms.Frames[frame].State.Load().Generation;
         _rooms.Frames.SetStamp(frame, stamp);
         _rooms.Frames[frame].State.PublishDirty();

@@ -34,7 +34,7 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
 
             if (!IsInOnePage(offset, count) || !WriteInPlace.TryWrite(rooms, file, offset, piece, lsn))
             {
-                WritePiece(file, offset, piece, lsn);
+                Complete(file.Volume.Writer!.PayAsync(WritePiece(file, offset, piece, lsn), CancellationToken.None));
             }
 
             offset += count;
@@ -56,7 +56,8 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
 
             if (!IsInOnePage(offset, count) || !WriteInPlace.TryWrite(rooms, file, offset, bytes.Span[..count], lsn))
             {
-                await WritePieceAsync(file, offset, bytes[..count], lsn, cancellationToken).ConfigureAwait(false);
+                var pages = await WritePieceAsync(file, offset, bytes[..count], lsn, cancellationToken).ConfigureAwait(false);
+                await file.Volume.Writer!.PayAsync(pages, cancellationToken).ConfigureAwait(false);
             }
 
             offset += count;
@@ -85,7 +86,8 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
         }
     }
 
-    private void WritePiece(FileMapping file, long offset, ReadOnlySpan<byte> bytes, Lsn lsn)
+    /// <returns>How many pages have become dirty. Nothing is held any more: the writer may be slowed.</returns>
+    private int WritePiece(FileMapping file, long offset, ReadOnlySpan<byte> bytes, Lsn lsn)
     {
         using var write = new PageWrite(rooms, faults, provisional, file, offset, bytes.Length, lsn);
         WriteNeed need;
@@ -101,9 +103,12 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
 
             Complete(WaitAsync(file, write, need, offset + bytes.Length, blocking: true, CancellationToken.None));
         }
+
+        return write.Shown;
     }
 
-    private async ValueTask WritePieceAsync(
+    /// <inheritdoc cref="WritePiece"/>
+    private async ValueTask<int> WritePieceAsync(
         FileMapping file, long offset, ReadOnlyMemory<byte> bytes, Lsn lsn, CancellationToken cancellationToken)
     {
         using var write = new PageWrite(rooms, faults, provisional, file, offset, bytes.Length, lsn);
@@ -120,12 +125,15 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
 
             await WaitAsync(file, write, need, offset + bytes.Length, blocking: false, cancellationToken).ConfigureAwait(false);
         }
+
+        return write.Shown;
     }
 
     private ValueTask<PageHold> HoldAsync(FileMapping file, long page, bool blocking, CancellationToken cancellationToken) =>
         faults.FaultAsync(new PageFaults.Request(file, page, 1, blocking), cancellationToken);
 
-    private async ValueTask WaitAsync(
+    /// <summary>Waits for what a write needs, holding its marks (but not when the file must be longer).</summary>
+    public async ValueTask WaitAsync(
         FileMapping file, PageWrite write, WriteNeed need, long end, bool blocking, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -133,6 +141,7 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
         switch (need)
         {
             case WriteNeed.Mark:
+                ThrowIfWaitsForItself(file, write.Page);
                 await file.Writing.Marks.WaitAsync(cancellationToken).ConfigureAwait(false);
                 break;
             case WriteNeed.Leaf:
@@ -152,14 +161,27 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
                 break;
             case WriteNeed.Unshare:
                 var sharing = file.Sharing;
-                await ((IWritableExtentMap)file.Extents)
-                    .BeforeUnshareAsync(write.Page << rooms.PageShift, rooms.PageSize, cancellationToken).ConfigureAwait(false);
+                await BeforeUnshareAsync(file, write.Page, cancellationToken).ConfigureAwait(false);
                 write.UnshareTold(sharing);
                 break;
         }
     }
 
-    private static void Complete(ValueTask task)
+    /// <summary>Tells the engine that a shared page is going to be copied. The caller holds the page's mark.</summary>
+    public ValueTask BeforeUnshareAsync(FileMapping file, long page, CancellationToken cancellationToken) =>
+        EngineCode.CallAsync(
+            file, page, $"{nameof(IWritableExtentMap)}.{nameof(IWritableExtentMap.BeforeUnshareAsync)}",
+            () => ((IWritableExtentMap)file.Extents).BeforeUnshareAsync(page << rooms.PageShift, rooms.PageSize, cancellationToken));
+
+    /// <summary>Before a wait for a page's mark: who has it may wait for write-back, or for the engine's consent.</summary>
+    public static void ThrowIfWaitsForItself(FileMapping file, long page)
+    {
+        EngineCode.ThrowIfInPort(file.Volume, 0, "A write that has to wait for another writer of the page");
+        EngineCode.ThrowIfInPort(file, page, "A write of the very page");
+    }
+
+    /// <summary>Waits for a task by blocking.</summary>
+    public static void Complete(ValueTask task)
     {
         if (task.IsCompleted)
         {

@@ -49,7 +49,7 @@ internal sealed class RangeClones(
     public async ValueTask<long> CloneAsync(
         FileMapping source, long sourceOffset, FileMapping file, long offset, long length, bool blocking, CancellationToken cancellationToken)
     {
-        await FileShapes.EnterAsync(file.Writing.LengthTurn, blocking, cancellationToken).ConfigureAwait(false);
+        await FileShapes.EnterAsync(file, blocking, cancellationToken).ConfigureAwait(false);
         try
         {
             while (true)
@@ -109,7 +109,7 @@ internal sealed class RangeClones(
     private async ValueTask<(bool IsEqual, long Shared)> DedupePieceAsync(
         FileMapping source, long sourceOffset, FileMapping file, long offset, long length, bool blocking, CancellationToken cancellationToken)
     {
-        await FileShapes.EnterAsync(file.Writing.LengthTurn, blocking, cancellationToken).ConfigureAwait(false);
+        await FileShapes.EnterAsync(file, blocking, cancellationToken).ConfigureAwait(false);
         try
         {
             while (true)
@@ -241,7 +241,7 @@ internal sealed class RangeClones(
                 {
                     engine.SetLength(plan.NewLength);
                 }
-            });
+            }, nameof(IWritableExtentMap.CloneRange));
         }
 
         // From here on nothing throws.

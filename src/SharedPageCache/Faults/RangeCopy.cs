@@ -120,8 +120,7 @@ internal sealed class RangeCopy(Rooms rooms, PageFaults faults, PageWrites write
 
             if (file.MayShareAny || (LeafFinder.TryFind(file, page, out found) && file.IsShared(found.Leaf, Window.SlotOf(page))))
             {
-                await ((IWritableExtentMap)file.Extents)
-                    .BeforeUnshareAsync(page << rooms.PageShift, rooms.PageSize, cancellationToken).ConfigureAwait(false);
+                await writes.BeforeUnshareAsync(file, page, cancellationToken).ConfigureAwait(false);
             }
         }
     }

@@ -86,6 +86,9 @@ internal sealed class Rooms
 
     public WritebackCounters Writeback { get; } = new();
 
+    /// <summary>The dirty pages of all volumes.</summary>
+    public DirtyTotal Dirty { get; } = new();
+
     /// <summary>The clock by which dirty pages age.</summary>
     public TimeProvider Time { get; }
 

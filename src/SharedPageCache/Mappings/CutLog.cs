@@ -27,8 +27,10 @@ internal sealed class CutLog
         _cuts.Clear();
     }
 
+    /// <summary>A range has lost its content. Whoever has leased a page of it for writing is to find out, too.</summary>
     public void Add(FileMapping file, long firstPage, long lastPage)
     {
+        file.WritingIfAny?.Marks.NoteCut(firstPage, lastPage);
         if (_isOpen)
         {
             _cuts.Add((file, firstPage, lastPage));

@@ -14,12 +14,20 @@ namespace SharedPageCache.Mappings;
 /// another frame meanwhile, and the old frame go: the new one inherits the old one's round, and so belongs to the flush.
 /// </para>
 /// </remarks>
-internal sealed class DirtyPages
+/// <param name="total">The dirty pages of all volumes.</param>
+internal sealed class DirtyPages(DirtyTotal total)
 {
     private readonly Dictionary<int, Entry> _entries = [];
+
+    /// <summary>Entries in the order in which they came; those that are gone are passed by.</summary>
+    private readonly Queue<(int Frame, long Since)> _byAge = new();
     private TinyLock _lock;
     private int _count;
+    private long _settled;
     private long _rounds;
+
+    /// <summary>The order of ages is cleared up when it holds so many more entries than twice the pages.</summary>
+    private const int FewAges = 64;
 
     /// <summary>What is known of a provisional frame.</summary>
     /// <param name="Generation">The frame's generation.</param>
@@ -31,6 +39,9 @@ internal sealed class DirtyPages
     public readonly record struct Entry(int Generation, FileMapping File, long Page, Lsn Lsn, long Since, long Round);
 
     public int Count => Atomic.LoadAcquire(ref _count);
+
+    /// <summary>How many pages have ever stopped being dirty: what writers are paced by.</summary>
+    public long Settled => Atomic.LoadAcquire(ref _settled);
 
     /// <summary>A flush begins: it owes all entries of an earlier round than the one that is returned.</summary>
     public long BeginRound()
@@ -46,8 +57,39 @@ internal sealed class DirtyPages
     {
         _lock.Enter();
         _entries[frame] = entry with { Round = Math.Min(entry.Round, _rounds) };
+        _byAge.Enqueue((frame, entry.Since));
         Atomic.StoreRelease(ref _count, _entries.Count);
+        if (_byAge.Count > 2 * _entries.Count + FewAges)
+        {
+            ForgetAges();
+        }
+
         _lock.Exit();
+        total.AddPages(1);
+    }
+
+    /// <summary>When the page became dirty that has been so for longest; null if there is none.</summary>
+    public long? OldestSince()
+    {
+        _lock.Enter();
+        try
+        {
+            while (_byAge.TryPeek(out var first))
+            {
+                if (IsCurrent(first))
+                {
+                    return first.Since;
+                }
+
+                _byAge.Dequeue();
+            }
+
+            return null;
+        }
+        finally
+        {
+            _lock.Exit();
+        }
     }
 
     public bool TryGet(int frame, out Entry entry)
@@ -85,9 +127,11 @@ internal sealed class DirtyPages
     public void Remove(int frame)
     {
         _lock.Enter();
-        _entries.Remove(frame);
+        var wasDirty = _entries.Remove(frame);
         Atomic.StoreRelease(ref _count, _entries.Count);
+        Atomic.StoreRelease(ref _settled, _settled + (wasDirty ? 1 : 0));
         _lock.Exit();
+        total.AddPages(wasDirty ? -1 : 0);
     }
 
     /// <summary>All entries at this moment.</summary>
@@ -101,6 +145,20 @@ internal sealed class DirtyPages
         finally
         {
             _lock.Exit();
+        }
+    }
+
+    private bool IsCurrent((int Frame, long Since) age) =>
+        _entries.TryGetValue(age.Frame, out var entry) && entry.Since == age.Since;
+
+    private void ForgetAges()
+    {
+        for (var left = _byAge.Count; left > 0; left--)
+        {
+            if (_byAge.Dequeue() is var age && IsCurrent(age))
+            {
+                _byAge.Enqueue(age);
+            }
         }
     }
 }

@@ -17,15 +17,25 @@ internal sealed partial class FileMapping
             ThrowIfClosed();
             Volume.ThrowIfOpen(id);
             var sequence = SequenceOrUnknown();
-            var extents = Extents is ICloneableExtentMap cloneable
-                ? cloneable.Clone() ?? throw new InvalidOperationException($"{Extents.GetType().Name}.Clone returned null.")
-                : Extents;
-            return AddClone(extents, sequence, id, name, domain);
+            return AddClone(CloneExtents(), sequence, id, name, domain);
         }
         finally
         {
             Volume.Binding.Exit();
             _gate.ExitAlone();
+        }
+    }
+
+    private IExtentMap CloneExtents()
+    {
+        if (Extents is not ICloneableExtentMap cloneable)
+        {
+            return Extents;
+        }
+
+        using (EngineCode.Enter($"{nameof(ICloneableExtentMap)}.{nameof(ICloneableExtentMap.Clone)}"))
+        {
+            return cloneable.Clone() ?? throw new InvalidOperationException($"{Extents.GetType().Name}.Clone returned null.");
         }
     }
 

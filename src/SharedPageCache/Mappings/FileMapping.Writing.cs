@@ -45,10 +45,14 @@ internal sealed partial class FileMapping
     /// Runs an engine's hook that changes this file's truth, and counts the change. Inside the gate, alone, and under the
     /// binding lock; the caller changes the tree in the same hold. If the hook throws nothing has changed.
     /// </summary>
-    public void RunHook(Action<IWritableExtentMap> hook)
+    public void RunHook(Action<IWritableExtentMap> hook, string name = "a hook")
     {
         var before = SequenceOrUnknown();
-        hook((IWritableExtentMap)Extents);
+        using (EngineCode.Enter($"{nameof(IWritableExtentMap)}.{name}"))
+        {
+            hook((IWritableExtentMap)Extents);
+        }
+
         Volume.OwePersist();
         Atomic.Add(ref _invalidations, 1);
         NoteOwnChange(before);

@@ -17,6 +17,14 @@ internal interface IVolumeWriter
     /// <exception cref="CacheWritebackException">All of the volume's dirty pages have failed since then.</exception>
     Task WaitAsync(long since, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Slows a writer that has made pages dirty, if there are many: it waits for its share of what write-back gets done. Holds
+    /// nothing while it waits.
+    /// </summary>
+    /// <param name="pages">How many pages its write has made dirty.</param>
+    /// <param name="cancellationToken">Ends the wait, without an exception: the write is done.</param>
+    ValueTask PayAsync(int pages, CancellationToken cancellationToken);
+
     /// <summary>The volume was detached: the background writer ends.</summary>
     void Stop();
 

@@ -118,8 +118,9 @@ internal sealed class PageReader(
     public void TouchFirst(FileMapping file, long page, Leaf leaf)
     {
         var reference = leaf[Window.SlotOf(page)];
-        if (reference.Kind == ReferenceKind.Hole)
+        if (reference.Kind == ReferenceKind.Hole || EngineCode.IsInCallback)
         {
+            // From inside a callback, which holds the gate: it is noted at the next use.
             return;
         }
 

@@ -23,8 +23,9 @@ internal sealed class VolumeMap
 
     public VolumeMap(
         int number, VolumeId id, string name, IBlockDevice device, int pageShift, FamilyTable families, NodeLedger ledger,
-        IPlacementEngine? placement = null, IPageSeal? seal = null)
+        DirtyTotal dirty, IPlacementEngine? placement = null, IPageSeal? seal = null)
     {
+        Dirty = new DirtyPages(dirty);
         Placement = placement;
         Seal = seal;
         Placed = new PlacedBlocks(pageShift);
@@ -76,7 +77,7 @@ internal sealed class VolumeMap
     public IPageSeal? Seal { get; }
 
     /// <summary>The provisional frames of the volume.</summary>
-    public DirtyPages Dirty { get; } = new();
+    public DirtyPages Dirty { get; }
 
     /// <summary>The runs that a write-back is writing.</summary>
     public PlacedBlocks Placed { get; }

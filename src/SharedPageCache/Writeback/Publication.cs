@@ -140,7 +140,10 @@ internal sealed class Publication(VolumeMap volume, WritebackServices services, 
         var sequences = files.ConvertAll(static file => file.SequenceOrUnknown());
         try
         {
-            volume.Placement!.Publish(run.Blocks, RunOwnersOf(owners, services.PageShift));
+            using (EngineCode.Enter($"{nameof(IPlacementEngine)}.{nameof(IPlacementEngine.Publish)}"))
+            {
+                volume.Placement!.Publish(run.Blocks, RunOwnersOf(owners, services.PageShift));
+            }
         }
         catch (Exception error)
         {
@@ -168,7 +171,10 @@ internal sealed class Publication(VolumeMap volume, WritebackServices services, 
     {
         try
         {
-            volume.Placement!.Abandon(run);
+            using (EngineCode.Enter($"{nameof(IPlacementEngine)}.{nameof(IPlacementEngine.Abandon)}"))
+            {
+                volume.Placement!.Abandon(run);
+            }
         }
         catch (Exception error)
         {

@@ -22,7 +22,7 @@ namespace SharedPageCache.Writeback;
 /// waits for room hears of them only when a whole round has begun and ended since it came, and not one page got clean.
 /// </para>
 /// </remarks>
-internal sealed class VolumeWriter : IVolumeWriter
+internal sealed partial class VolumeWriter : IVolumeWriter
 {
     /// <summary>Pages of one batch.</summary>
     private const int BatchPages = 1024;
@@ -33,6 +33,7 @@ internal sealed class VolumeWriter : IVolumeWriter
     private readonly WritebackServices _services;
     private readonly WritebackLimits _limits;
     private readonly TimeProvider _time;
+    private readonly DirtyTotal _total;
     private readonly Permits _turn = new(1);
     private readonly Turnstile _rooms = new();
     private readonly Signal _wake = new();
@@ -42,8 +43,11 @@ internal sealed class VolumeWriter : IVolumeWriter
     private int _isRunning;
     private int _waiters;
 
-    public VolumeWriter(VolumeMap volume, WritebackServices services, WritebackLimits limits, TimeProvider time)
+    public VolumeWriter(VolumeMap volume, WritebackServices services, WritebackLimits limits, TimeProvider time, DirtyTotal total)
     {
+        total.AddVolumes(1);
+        _total = total;
+        _pace = new WriterPace(Math.Min(BatchPages, limits.Most));
         _volume = volume;
         _services = services;
         _limits = limits;
@@ -51,8 +55,6 @@ internal sealed class VolumeWriter : IVolumeWriter
     }
 
     public WritebackLimits Limits => _limits;
-
-    public bool HasRoomFor(int pages) => _volume.Dirty.Count + pages <= _limits.Most;
 
     public void Noted()
     {
@@ -68,7 +70,7 @@ internal sealed class VolumeWriter : IVolumeWriter
             _ = Task.Run(RunAsync);
         }
 
-        if (_volume.Dirty.Count >= _limits.Start)
+        if (IsMuch)
         {
             _wake.Set();
         }
@@ -78,6 +80,7 @@ internal sealed class VolumeWriter : IVolumeWriter
 
     public async Task WaitAsync(long since, CancellationToken cancellationToken)
     {
+        EngineCode.ThrowIfInPort(_volume, 0, "A write that has to wait for room");
         Atomic.Increment(ref _waiters);
         try
         {
@@ -105,6 +108,7 @@ internal sealed class VolumeWriter : IVolumeWriter
     public async Task<List<CacheWritebackException>> FlushAsync(Func<List<PageReference>> collect, CancellationToken cancellationToken)
     {
         var failures = new List<CacheWritebackException>();
+        EngineCode.ThrowIfInPort(_volume, 0, "FlushAsync");
         await _turn.TakeAsync(cancellationToken).ConfigureAwait(false);
         try
         {
@@ -127,7 +131,11 @@ internal sealed class VolumeWriter : IVolumeWriter
         return failures;
     }
 
-    public void Stop() => _wake.Set();
+    public void Stop()
+    {
+        _total.AddVolumes(-1);
+        _wake.Set();
+    }
 
     /// <summary>What a flush has to write and has not tried: all but what was first written after it began.</summary>
     private List<int> Owed(List<PageReference> dirty, long round, HashSet<PageReference> tried) =>
@@ -161,7 +169,9 @@ internal sealed class VolumeWriter : IVolumeWriter
         var isPaid = false;
         try
         {
-            await _volume.Placement!.PersistAsync(cancellationToken).ConfigureAwait(false);
+            await EngineCode.CallAsync(
+                _volume, 0, $"{nameof(IPlacementEngine)}.{nameof(IPlacementEngine.PersistAsync)}",
+                () => _volume.Placement!.PersistAsync(cancellationToken)).ConfigureAwait(false);
             isPaid = true;
         }
         catch (Exception error) when (error is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
@@ -180,6 +190,7 @@ internal sealed class VolumeWriter : IVolumeWriter
     /// <summary>The background writer. Ends when the volume is detached.</summary>
     private async Task RunAsync()
     {
+        EngineCode.BeginFlow();
         var longest = TimeSpan.FromTicks(Math.Max(_limits.Age.Ticks / 4, TimeSpan.TicksPerMillisecond));
         while (!_volume.IsDetached)
         {
@@ -220,6 +231,11 @@ internal sealed class VolumeWriter : IVolumeWriter
             Atomic.StoreRelease(ref _barrenRound, round);
         }
 
+        if (failures.Count > 0)
+        {
+            Atomic.StoreRelease(ref _failedRound, round);
+        }
+
         _rooms.Pulse();
         if (failures.Count > 0)
         {
@@ -232,7 +248,7 @@ internal sealed class VolumeWriter : IVolumeWriter
     private List<int> Due()
     {
         var all = _volume.Dirty.All();
-        if (all.Count < _limits.Start && Atomic.LoadAcquire(ref _waiters) == 0)
+        if (!IsMuch && Atomic.LoadAcquire(ref _waiters) == 0)
         {
             all.RemoveAll(entry => _time.GetElapsedTime(entry.Value.Since) < _limits.Age);
         }

@@ -148,12 +148,14 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
             var lsn = _images.Max(static image => image.Entry.Lsn);
             if (lsn != Lsn.None)
             {
-                await volume.Placement!.EnsureDurableAsync(lsn, cancellationToken).ConfigureAwait(false);
+                await CallAsync(nameof(IPlacementEngine.EnsureDurableAsync), port => port.EnsureDurableAsync(lsn, cancellationToken))
+                    .ConfigureAwait(false);
             }
 
             step = "Place";
             var answer = new ArrayBufferWriter<PlacedRun>(runs.Count);
-            await volume.Placement!.PlaceAsync(DirtyRunsOf(runs), answer, cancellationToken).ConfigureAwait(false);
+            await CallAsync(nameof(IPlacementEngine.PlaceAsync), port => port.PlaceAsync(DirtyRunsOf(runs), answer, cancellationToken))
+                .ConfigureAwait(false);
             Accept(runs, answer.WrittenSpan);
         }
         catch (Exception error) when (error is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
@@ -170,6 +172,9 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
 
         return true;
     }
+
+    private ValueTask CallAsync(string name, Func<IPlacementEngine, ValueTask> port) =>
+        EngineCode.CallAsync(volume, 0, $"{nameof(IPlacementEngine)}.{name}", () => port(volume.Placement!));
 
     /// <summary>Takes the engine's places, all or none: what is wrong is given back.</summary>
     private void Accept(List<List<DirtyImage>> runs, ReadOnlySpan<PlacedRun> answer)
@@ -209,7 +214,8 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
 
         try
         {
-            await volume.Device.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+            await EngineCode.CallAsync(volume, 0, "IBlockDevice.FlushAsync", () => volume.Device.FlushAsync(CancellationToken.None))
+                .ConfigureAwait(false);
         }
         catch (Exception error)
         {
@@ -249,12 +255,12 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
             var first = pieces[0];
             var pages = pieces.SelectMany(static piece => piece.Images)
                 .Select(image => (ReadOnlyMemory<byte>)services.Arena.Memory(image.Frame)).ToArray();
-            var blocks = new BlockRun(first.Run.Blocks.Offset, (long)pages.Length << services.PageShift);
-            var origin = first.Images[0].Origin;
-            await services.Writer
-                .WriteAsync(
-                    volume, new PlacedRun(blocks, first.Run.Generation),
-                    new BlockOrigin(origin.File.Extents, origin.Page << services.PageShift), pages)
+            var run = new PlacedRun(
+                new BlockRun(first.Run.Blocks.Offset, (long)pages.Length << services.PageShift), first.Run.Generation);
+            var (file, page, _) = first.Images[0].Origin;
+            var origin = new BlockOrigin(file.Extents, page << services.PageShift);
+            await EngineCode.CallAsync(
+                volume, 0, "IBlockDevice.WriteAsync", () => new ValueTask(services.Writer.WriteAsync(volume, run, origin, pages)))
                 .ConfigureAwait(false);
         }
         catch (Exception error)
@@ -347,7 +353,10 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
     {
         try
         {
-            volume.Placement!.Abandon(run);
+            using (EngineCode.Enter($"{nameof(IPlacementEngine)}.{nameof(IPlacementEngine.Abandon)}"))
+            {
+                volume.Placement!.Abandon(run);
+            }
         }
         catch (Exception error)
         {

@@ -23,6 +23,9 @@ internal sealed class WritebackCounters
     /// <summary>Clean pages that were written without a copy, because nobody else showed them.</summary>
     public StripedCounter PagesTakenOver { get; } = new();
 
+    /// <summary>Writes that were slowed because much was dirty.</summary>
+    public StripedCounter WritesThrottled { get; } = new();
+
     /// <summary>A number that moves with everything that the write side does.</summary>
     public StripedCounter Activity { get; } = new();
 }

@@ -8,8 +8,8 @@ internal static class Catalogue
     public static IReadOnlyList<Scenario> All { get; } = 
     [
         .. ComponentScenarios.All, .. ReadScenarios.All, .. InvalidationScenarios.All, .. TreeScenarios.All, .. LifetimeScenarios.All,
-        .. RandomScenarios.All, .. WriteScenarios.All, .. TakeOverScenarios.All, .. WritebackScenarios.All, .. InPlaceScenarios.All,
-        .. RangeScenarios.All, .. RandomWriteScenarios.All,
+        .. RandomScenarios.All, .. WriteScenarios.All, .. WriteLeaseScenarios.All, .. TakeOverScenarios.All, .. WritebackScenarios.All,
+        .. InPlaceScenarios.All, .. RangeScenarios.All, .. RandomWriteScenarios.All,
     ];
 
     public static Scenario Named(string name) => All.Single(scenario => scenario.Name == name);

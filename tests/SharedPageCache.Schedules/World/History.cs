@@ -79,7 +79,7 @@ internal sealed class History
         return entry;
     }
 
-    /// <summary>A range clone did not come to this half.</summary>
+    /// <summary>The write or the range clone did not come to this half: nobody may ever see it.</summary>
     public void Revoke(Entry entry) => _entries.Remove(entry);
 
     /// <summary>The history of a clone that was made between two moments: what was not over before may be in it or not.</summary>

@@ -141,6 +141,64 @@ internal sealed class WrittenFile
         WriteUniverse.Require(lease.Memory.Span.SequenceEqual(bytes), "the bytes of a lease have changed (C4)");
     }
 
+    /// <summary>
+    /// Leases a page for writing, writes a half of it, does something else meanwhile, and commits: the other half is what it was.
+    /// </summary>
+    public void LeaseForWrite(int page, int half, Action meanwhile)
+    {
+        WriteLease lease;
+        Sector held;
+        try
+        {
+            lease = TakeForWrite(page, half, out held);
+        }
+        catch (ArgumentOutOfRangeException outside)
+        {
+            Scheduler.Note(outside.Message);
+            return;
+        }
+
+        try
+        {
+            meanwhile();
+            var history = _halves[page * 2 + half];
+            var entry = history.Begin(held, _universe.Tick());
+            try
+            {
+                lease.Commit();
+                entry.Ended = _universe.Tick();
+                Scheduler.Note($"has committed {held}");
+            }
+            catch (InvalidOperationException refusal)
+            {
+                history.Revoke(entry);
+                Scheduler.Note(refusal.Message);
+            }
+        }
+        finally
+        {
+            lease.Dispose();
+        }
+    }
+
+    /// <summary>Leases a page for writing, writes to it, and lets it go: nobody ever sees that.</summary>
+    public void AbandonLease(int page, Action meanwhile)
+    {
+        using var lease = TakeForWrite(page, 0, out _);
+        meanwhile();
+    }
+
+    private WriteLease TakeForWrite(int page, int half, out Sector held)
+    {
+        held = _universe.Fresh();
+        var lease = Complete(File.LeaseForWriteAsync((long)page * Sector.Size));
+        Scheduler.Note($"leased {lease.Frame} for writing {held}");
+        var bytes = new byte[Sector.Size];
+        held.CopyTo(bytes, half * WordsPerHalf, (half + 1) * WordsPerHalf);
+        bytes.AsSpan(half * Half, Half).CopyTo(lease.Span[(half * Half)..]);
+        return lease;
+    }
+
     /// <summary>Makes what was written durable, and looks whether it is.</summary>
     public void Flush() => FlushBy(() => Complete(File.FlushAsync()));
 

@@ -10,13 +10,16 @@ public sealed class WriteCache : IDisposable
 
     public WriteCache(
         int frames = 64, int pageSize = 4096, long deviceLength = 4 << 20, bool inPlace = false,
-        EvictionPolicy policy = EvictionPolicy.S3Fifo, TimeSpan? dirtyAge = null, IPageSeal? seal = null)
+        EvictionPolicy policy = EvictionPolicy.S3Fifo, TimeSpan? dirtyAge = null, IPageSeal? seal = null,
+        Action<PageCacheOptions>? configure = null)
     {
-        Cache = new PageCache(new PageCacheOptions
+        var options = new PageCacheOptions
         {
             PageSize = pageSize, Policy = policy, MaxReadAheadPages = 0, HugePages = false, ExactFrameCount = frames,
             DirtyAge = dirtyAge ?? TimeSpan.FromHours(1),
-        });
+        };
+        configure?.Invoke(options);
+        Cache = new PageCache(options);
         Device = new MemoryDevice(deviceLength, Math.Min(4096, pageSize)).Stamp();
         Engine = new PageEngine(deviceLength / pageSize, pageSize, inPlace);
         Volume = Cache.AttachVolume(Device, new VolumeOptions { Placement = Engine, Seal = seal });
@@ -39,6 +42,18 @@ public sealed class WriteCache : IDisposable
     /// <summary>A file that lies on the device already.</summary>
     public MappedFile OpenMapped(long pages) =>
         Own(Volume.OpenFile(Engine.CreateMapped(pages), pages * Cache.Options.PageSize));
+
+    /// <summary>One more volume that can be written, with a file.</summary>
+    public CachedVolume AttachSecond(out MappedFile file)
+    {
+        var pageSize = Cache.Options.PageSize;
+        var engine = new PageEngine(64, pageSize);
+        var volume = Cache.AttachVolume(
+            new MemoryDevice(64 * pageSize, Math.Min(4096, pageSize)).Stamp(), new VolumeOptions { Placement = engine });
+        engine.Volume = volume;
+        file = volume.OpenFile(engine.Create(32 * pageSize), 32 * pageSize);
+        return volume;
+    }
 
     public byte[] DurableOf(MappedFile file) => PageEngine.Durable((PageEngine.PageFile)file.Extents, Device.Bytes);
 

@@ -98,6 +98,9 @@ public sealed class WriteModel : IDisposable
             case < 97:
                 pair.File.InvalidateExtents(0, 0);
                 break;
+            case < 100:
+                await WriteLeaseAsync(pair);
+                break;
             default:
                 await _ranges.StepAsync(_files[_random.Next(_files.Count)], pair);
                 break;
@@ -232,6 +235,95 @@ public sealed class WriteModel : IDisposable
                 Assert.True(lease.Span.SequenceEqual(expected), $"{this}, step {_steps}: a lease at {offset} that was written under");
             }
         }
+    }
+
+    /// <summary>
+    /// A page leased for writing: nobody sees what is written there, whatever happens meanwhile, until it is committed; and
+    /// that is refused if the page was cut.
+    /// </summary>
+    private async Task WriteLeaseAsync(Pair pair)
+    {
+        if (pair.Bytes.Length == 0)
+        {
+            return;
+        }
+
+        var (page, discards) = (_random.Next(pair.Bytes.Length) / _pageSize, _random.Next(3) == 0);
+        var start = page * _pageSize;
+        using var lease = await pair.File.LeaseForWriteAsync(start, discards);
+        var old = pair.Bytes.AsSpan(start, lease.Length).ToArray();
+        Assert.True(lease.Span.SequenceEqual(discards ? new byte[old.Length] : old), $"{this}, step {_steps}: page {page} leased for writing");
+        var (from, count) = (_random.Next(lease.Length), 1 + _random.Next(lease.Length));
+        var bytes = new byte[Math.Min(count, lease.Length - from)];
+        _random.NextBytes(bytes);
+        bytes.CopyTo(lease.Span[from..]);
+        var written = lease.Memory.ToArray();
+        var isCut = false;
+        for (var i = _random.Next(4); i > 0; i--)
+        {
+            isCut |= await MeanwhileAsync(pair, page);
+        }
+
+        isCut |= pair.Bytes.Length < start + written.Length;
+        if (_random.Next(4) == 0)
+        {
+            lease.Dispose();
+        }
+        else if (isCut)
+        {
+            Assert.Throws<InvalidOperationException>(() => lease.Commit());
+        }
+        else if (_random.Next(2) == 0)
+        {
+            lease.Commit();
+            written.CopyTo(pair.Bytes, start);
+        }
+        else
+        {
+            await lease.CommitAsync();
+            written.CopyTo(pair.Bytes, start);
+        }
+
+        Check(pair, Math.Max(0, start - 10), _pageSize + 20);
+    }
+
+    /// <summary>Something that does not wait for the lease of a page.</summary>
+    /// <returns>Whether the page was cut.</returns>
+    private async Task<bool> MeanwhileAsync(Pair pair, int page)
+    {
+        var other = _files[_random.Next(_files.Count)];
+        switch (_random.Next(7))
+        {
+            case 0 when other != pair:
+                Write(other);
+                break;
+            case 1 when _files.Count < 8:
+                Clone(pair);
+                Write(_files[^1]);
+                break;
+            case 2:
+                await FlushAsync(pair);
+                break;
+            case 3:
+                await FlushAllAsync();
+                break;
+            case 4:
+                var length = _random.Next(pair.Bytes.Length + 1);
+                await pair.File.SetLengthAsync(length);
+                pair.Resize(length);
+                return length <= page * _pageSize;
+            case 5:
+                var first = _random.Next((pair.Bytes.Length / _pageSize) + 1);
+                var pages = Math.Min(_random.Next(4), (pair.Bytes.Length / _pageSize) - first);
+                await pair.File.PunchHoleAsync(first * _pageSize, pages * _pageSize);
+                pair.Bytes.AsSpan(first * _pageSize, pages * _pageSize).Clear();
+                return first <= page && page < first + pages;
+            default:
+                Read(pair);
+                break;
+        }
+
+        return false;
     }
 
     private void Check(Pair pair, int offset, int count)
