@@ -26,9 +26,10 @@ internal sealed class CacheEngine
         Query = new ReverseQuery(Rooms);
         var sink = new FrameSink(Rooms, Invalidation);
         Provisional = new ProvisionalFrames(Rooms.Frames, Rooms.Rmap, Rooms.Families, sink);
+        var writer = new DeviceWriter(Rooms.Writeback, Rooms.PageSize);
         _writeback = new WritebackServices(
-            Rooms.Frames, Rooms.Arena, Rooms.Table, Provisional, new DeviceWriter(Rooms.Writeback, Rooms.PageSize), sink,
-            Rooms.Writeback, Rooms.PageShift);
+            Rooms.Frames, Rooms.Arena, Rooms.Table, Provisional, writer, sink, Rooms.Writeback, Rooms.PageShift);
+        Blocks = new BlockCare(Rooms, Invalidation, Query, writer);
         _limits = new WritebackLimits(plan.DirtyStart, plan.DirtyLimit, options.DirtyAge);
         Writes = new PageWrites(Rooms, Faults, Provisional, _limits.MostAtomic(plan.FrameCount, plan.PageSize));
         Shapes = new FileShapes(Rooms, Writes, Provisional, FlushPageAsync);
@@ -58,6 +59,8 @@ internal sealed class CacheEngine
     public BlockInvalidation Invalidation { get; }
 
     public ReverseQuery Query { get; }
+
+    public BlockCare Blocks { get; }
 
     public Verifier Verifier { get; }
 

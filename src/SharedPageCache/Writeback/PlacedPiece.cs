@@ -78,6 +78,11 @@ internal sealed class PlacedPiece(PlacedRun run, List<DirtyImage> images)
             return $"the placed run {blocks} is longer than the {most} bytes that it is for.";
         }
 
+        if (volume.Placed.Overlaps(blocks))
+        {
+            return $"the engine is writing blocks of the placed run {blocks} itself.";
+        }
+
         return blocks.End > volume.Device.Length
             ? $"the placed run {blocks} reaches beyond the end {volume.Device.Length} of the device."
             : null;
