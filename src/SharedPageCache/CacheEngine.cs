@@ -34,6 +34,7 @@ internal sealed class CacheEngine
         Writes = new PageWrites(Rooms, Faults, Provisional, _limits.MostAtomic(plan.FrameCount, plan.PageSize));
         Shapes = new FileShapes(Rooms, Writes, Provisional, FlushPageAsync);
         Writes.Grow = Shapes.GrowAsync;
+        Merges = new FileMerges(Rooms, Provisional);
         Verifier = new Verifier(
             Rooms.Frames, Rooms.Table, Rooms.Rmap, Rooms.Families, Rooms.Volumes, Rooms.Ledger, Rooms.TouchedFrames,
             Rooms.PageShift, () => Rooms.Pool.FreeCount + Rooms.Pool.WithheldCount + plan.Reserve + Rooms.Staged, () => Rooms.Activity);
@@ -61,6 +62,8 @@ internal sealed class CacheEngine
     public ReverseQuery Query { get; }
 
     public BlockCare Blocks { get; }
+
+    public FileMerges Merges { get; }
 
     public Verifier Verifier { get; }
 

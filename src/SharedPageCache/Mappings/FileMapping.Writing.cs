@@ -51,6 +51,7 @@ internal sealed partial class FileMapping
         hook((IWritableExtentMap)Extents);
         Volume.OwePersist();
         Atomic.Add(ref _invalidations, 1);
+        NoteContent();
         NoteOwnChange(before);
     }
 
@@ -110,14 +111,7 @@ internal sealed partial class FileMapping
         var fresh = TreeSurgery.Reshape(this, length, lost, out var firstWindow, out var firstCut);
         Volume.Cuts.Add(this, firstCut, long.MaxValue);
         DropTouches(old, firstWindow, long.MaxValue);
-        if (Touches is { } touches && fresh.Length - 1 >> Volume.PageShift >= touches.Pages)
-        {
-            // Made anew, and larger, at the next use. Before the new length can be seen: no reader asks for a bit behind the end.
-            DropTouches(old, 0, long.MaxValue);
-            touches.Close();
-            Atomic.StoreRelease(ref _touches, null);
-        }
-
+        FitTouches(old, fresh);
         Store(fresh);
         Volume.Ledger.AddLogicalBytes(length - old.Length);
     }

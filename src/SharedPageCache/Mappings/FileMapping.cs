@@ -15,6 +15,7 @@ namespace SharedPageCache.Mappings;
 /// _sharedSequence inside the gate, alone, or binding   inside the gate
 /// _toldSequence  under the binding lock                inside the gate, alone, and by MayLoadThrough (see there)
 /// _stamp         inside the gate, alone                inside the gate
+/// _content       inside the gate                       inside the gate, alone
 /// _handles       under the volume's files lock         the same
 /// _writing       once, by compare-and-swap             by anybody, with acquire
 /// IndexInFamily  under the clone family's lock         the same
@@ -83,6 +84,7 @@ internal sealed partial class FileMapping
         Family = family;
         _tree = tree;
         _stamp = NewStamp();
+        _content = -_stamp;
         _toldSequence = SequenceOrUnknown();
         _sharedSequence = isInLine ? _toldSequence : UnknownSequence;
     }
@@ -344,6 +346,7 @@ internal sealed partial class FileMapping
         {
             // The count first: whoever fills a slot under a leaf's lock after this sees it, or filled before the swap.
             Atomic.Add(ref _invalidations, 1);
+            NoteContent();
             if (firstWindow <= lastWindow)
             {
                 DropWindows(firstWindow, lastWindow);
