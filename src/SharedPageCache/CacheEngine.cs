@@ -35,6 +35,7 @@ internal sealed class CacheEngine
         Shapes = new FileShapes(Rooms, Writes, Provisional, FlushPageAsync);
         Writes.Grow = Shapes.GrowAsync;
         Merges = new FileMerges(Rooms, Provisional);
+        Around = new WritesAround(Rooms, Faults, Provisional, writer, sink);
         Verifier = new Verifier(
             Rooms.Frames, Rooms.Table, Rooms.Rmap, Rooms.Families, Rooms.Volumes, Rooms.Ledger, Rooms.TouchedFrames,
             Rooms.PageShift, () => Rooms.Pool.FreeCount + Rooms.Pool.WithheldCount + plan.Reserve + Rooms.Staged, () => Rooms.Activity);
@@ -64,6 +65,8 @@ internal sealed class CacheEngine
     public BlockCare Blocks { get; }
 
     public FileMerges Merges { get; }
+
+    public WritesAround Around { get; }
 
     public Verifier Verifier { get; }
 

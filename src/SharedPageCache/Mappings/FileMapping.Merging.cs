@@ -2,7 +2,7 @@ using SharedPageCache.Concurrency;
 
 namespace SharedPageCache.Mappings;
 
-/// <content>Taking over what a branch shows.</content>
+/// <content>Taking over what a branch shows, or what was written around the cache.</content>
 internal sealed partial class FileMapping
 {
     /// <summary>
@@ -73,6 +73,19 @@ internal sealed partial class FileMapping
         {
             Writing.InheritFrom(untold);
         }
+    }
+
+    /// <summary>
+    /// Pages are what the engine says from now on, dirty or not. Inside the gate, alone, and under the binding lock.
+    /// </summary>
+    /// <param name="firstPage">The first page.</param>
+    /// <param name="lastPage">The last page.</param>
+    /// <param name="lost">Receives the provisional references that the file no longer shows.</param>
+    public void Withdraw(long firstPage, long lastPage, List<PageReference> lost)
+    {
+        Volume.Cuts.Add(this, firstPage, lastPage);
+        DropTouches(Tree, Window.Of(firstPage), Window.Of(lastPage));
+        Store(TreeSurgery.Withdraw(this, firstPage, lastPage, lost));
     }
 
     private long WindowsOf(PageTree tree) => PageTree.WindowsOf(tree.Length, Volume.PageShift);

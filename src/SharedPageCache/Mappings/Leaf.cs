@@ -234,6 +234,19 @@ internal sealed class Leaf
         Atomic.StoreRelease(ref Slots[slot], PageReference.Hole.Word);
     }
 
+    /// <summary>A slot shows nothing from now on: only the engine knows what is there. No hole: that would be believed.</summary>
+    public void Withdraw(int slot, NodeLedger ledger)
+    {
+        Debug.Assert(Lock.IsHeld && Stamp != 0, "under the lock, in a file's own leaf");
+        if (this[slot].IsResident)
+        {
+            Forget(slot, ledger);
+        }
+
+        Unmark(slot);
+        Atomic.StoreRelease(ref Slots[slot], PageReference.Absent.Word);
+    }
+
     /// <summary>Pages have been written back, or punched: they are elsewhere on the device from now on, or nowhere.</summary>
     public void ExchangeRuns(int start, int end, WindowRun? replacement)
     {

@@ -127,6 +127,21 @@ internal sealed class VolumeWriter : IVolumeWriter
         return failures;
     }
 
+    /// <summary>Does something to the volume's blocks while no batch is under way.</summary>
+    public async Task InTurnAsync(Func<Task> act, CancellationToken cancellationToken)
+    {
+        await _turn.TakeAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await act().ConfigureAwait(false);
+        }
+        finally
+        {
+            _turn.Give();
+            _rooms.Pulse();
+        }
+    }
+
     public void Stop() => _wake.Set();
 
     /// <summary>What a flush has to write and has not tried: all but what was first written after it began.</summary>
