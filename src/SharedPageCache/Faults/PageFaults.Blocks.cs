@@ -15,28 +15,39 @@ internal sealed partial class PageFaults
         Bad,
     }
 
-    private static BlockState StateOf(FileMapping file, long page, Leaf leaf, PageSource source)
+    /// <summary>Whether the blocks of a page may be read.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="page">The page.</param>
+    /// <param name="leaf">The leaf that maps it.</param>
+    /// <param name="source">What the leaf says.</param>
+    /// <param name="bad">The first run that is bad, if any is.</param>
+    private static BlockState StateOf(FileMapping file, long page, Leaf leaf, PageSource source, out BlockRun bad)
     {
+        bad = BlockRun.None;
         var volume = file.Volume;
         if (volume.Placed.IsEmpty && volume.Bad.IsEmpty)
         {
             return BlockState.Readable;
         }
 
-        var blocks = BlocksOf(file, page, leaf, source);
-        return Array.Exists(blocks, volume.Bad.Overlaps) ? BlockState.Bad
-            : Array.Exists(blocks, volume.Placed.Overlaps) ? BlockState.BeingWritten
-            : BlockState.Readable;
+        var state = BlockState.Readable;
+        foreach (var run in BlocksOf(file, page, leaf, source))
+        {
+            if (volume.Bad.Overlaps(run))
+            {
+                bad = run;
+                return BlockState.Bad;
+            }
+
+            state = volume.Placed.Overlaps(run) ? BlockState.BeingWritten : state;
+        }
+
+        return state;
     }
 
-    private static PageLoadException BadBlockError(Request request, Leaf leaf, PageSource source)
-    {
-        var (file, page) = (request.File, request.Page);
-        var bad = Array.Find(BlocksOf(file, page, leaf, source), file.Volume.Bad.Overlaps);
-        return new PageLoadException(
-            file.Id, file.Name, page << file.Volume.PageShift, bad.Length > 0 ? bad : BlockRun.None,
-            "the blocks were reported bad, and were neither repaired nor written anew since.");
-    }
+    private static PageLoadException BadBlockError(Request request, BlockRun bad) => new(
+        request.File.Id, request.File.Name, request.Page << request.File.Volume.PageShift, bad,
+        "the blocks were reported bad, and were neither repaired nor written anew since.");
 
     /// <summary>What is read for a page: its block, or the pieces that it is made of.</summary>
     private static BlockRun[] BlocksOf(FileMapping file, long page, Leaf leaf, PageSource source)

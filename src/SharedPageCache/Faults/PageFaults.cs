@@ -127,10 +127,10 @@ internal sealed partial class PageFaults
                 continue;
             }
 
-            switch (StateOf(file, page, found.Leaf, source))
+            switch (StateOf(file, page, found.Leaf, source, out var bad))
             {
                 case BlockState.Bad:
-                    throw BadBlockError(request, found.Leaf, source);
+                    throw BadBlockError(request, bad);
                 case BlockState.BeingWritten when blocking:
                     backoff.Once();
                     continue;

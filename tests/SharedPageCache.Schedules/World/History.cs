@@ -44,6 +44,9 @@ internal sealed class History
         return entry;
     }
 
+    /// <summary>What was begun has failed, and nothing of it can be seen.</summary>
+    public void Withdraw(Entry entry) => _entries.Remove(entry);
+
     /// <summary>The history of a clone that was made between two moments: what was not over before may be in it or not.</summary>
     public History CloneAt(long begun) => new(_entries.Select(
         entry => new Entry(entry.Held, entry.Begun, entry.Ended < begun ? entry.Ended : long.MaxValue, isInherited: true)));
