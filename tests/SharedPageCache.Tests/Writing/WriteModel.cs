@@ -103,6 +103,9 @@ public sealed class WriteModel : IDisposable
             case < 99:
                 Diff(pair, _files[_random.Next(_files.Count)]);
                 break;
+            case < 100 when pair.Bytes.Length > 0:
+                await WriteAroundAsync(pair);
+                break;
         }
 
         if (_steps % 200 == 0)
@@ -153,6 +156,19 @@ public sealed class WriteModel : IDisposable
 
         bytes.CopyTo(pair.Bytes, offset);
         Check(pair, Math.Max(0, offset - 10), count + 20);
+    }
+
+    private async Task WriteAroundAsync(Pair pair)
+    {
+        var offset = _random.Next((pair.Bytes.Length - 1) / _pageSize + 1) * _pageSize;
+        var bytes = new byte[Math.Min((1 + _random.Next(4)) * _pageSize, pair.Bytes.Length - offset)];
+        _random.NextBytes(bytes);
+        pair.Changes();
+        await pair.File.WriteAroundAsync(offset, bytes);
+        bytes.CopyTo(pair.Bytes, offset);
+        Assert.True(
+            _cache.DurableOf(pair.File).AsSpan(offset, bytes.Length).SequenceEqual(bytes), $"{this}, step {_steps}: written around, and not durable");
+        Check(pair, Math.Max(0, offset - _pageSize), bytes.Length + 2 * _pageSize);
     }
 
     private void Read(Pair pair) =>
