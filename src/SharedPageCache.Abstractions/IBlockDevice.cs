@@ -35,7 +35,9 @@ public interface IBlockDevice
 
     /// <summary>Writes a run of blocks from a list of buffers.</summary>
     /// <param name="run">The run, as answered by <see cref="IPlacementEngine.PlaceAsync"/>.</param>
-    /// <param name="origin">A file and offset that show the run, or will once it is published.</param>
+    /// <param name="origin">
+    /// A file and offset that show the run, or will once it is published; the default for a repair of blocks that no open file shows.
+    /// </param>
     /// <param name="buffers">The bytes, in order.</param>
     /// <param name="cancellationToken">Cancelled only when the volume is detached.</param>
     /// <returns>The number of bytes written; fewer than given is a short write, which the cache continues.</returns>

@@ -47,6 +47,24 @@ public interface IWritableExtentMap : ICloneableExtentMap
     void CloneRange(IExtentMap source, ReadOnlySpan<SharedRange> ranges, long newLength) =>
         throw new NotSupportedException($"{GetType().Name} cannot share ranges.");
 
+    /// <summary>
+    /// This file shows from now on what another file of the same volume shows: its extents and its length. The merge of a
+    /// branch; in constant time if clones are.
+    /// </summary>
+    /// <remarks>
+    /// The ranges that are kept are dirty in the source: their content is on no device yet, the cache shares it by itself,
+    /// and <see cref="IPlacementEngine.Publish"/> binds it to both files. Until then this file goes on to have there what it
+    /// has, as with a write: so a crash never shows it older than it was flushed.
+    /// </remarks>
+    /// <param name="source">The file that is taken over. It does not change.</param>
+    /// <param name="kept">
+    /// The ranges in which this file keeps its own extents, as far as it has any: in ascending order, without overlap,
+    /// multiples of the cache's page size.
+    /// </param>
+    /// <exception cref="NotSupportedException">The engine cannot do this (the default); nothing has changed.</exception>
+    void ReplaceWith(IExtentMap source, ReadOnlySpan<FileRange> kept) =>
+        throw new NotSupportedException($"{GetType().Name} cannot take over another file.");
+
     /// <summary>Deletes the file. Its blocks may be freed, by Discard, once no other file shows them.</summary>
     void Delete();
 

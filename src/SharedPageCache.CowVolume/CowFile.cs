@@ -211,6 +211,52 @@ public sealed class CowFile : IWritableExtentMap, IDisposable
         }
     }
 
+    /// <inheritdoc/>
+    /// <remarks>The source's tree is shared, as by a clone; each range that is kept costs as a range clone does.</remarks>
+    /// <exception cref="ArgumentException">The source is no file of this volume.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A range is negative, unaligned or too long.</exception>
+    /// <exception cref="ObjectDisposedException">The volume is closed, or one of the files was given up.</exception>
+    public void ReplaceWith(IExtentMap source, ReadOnlySpan<FileRange> kept)
+    {
+        if (source is not CowFile from || from._volume != _volume)
+        {
+            throw new ArgumentException("The source is no file of this volume.", nameof(source));
+        }
+
+        foreach (var range in kept)
+        {
+            CheckRange(range.Offset, range.Length);
+        }
+
+        lock (_volume.Lock)
+        {
+            from.ThrowIfGone();
+            ThrowIfGone();
+            if (from == this)
+            {
+                return;
+            }
+
+            Changing();
+            var (trees, old) = (_volume.Trees, Tree);
+            var size = trees.Shape.BlockSize;
+            var fresh = TreeEditor.Share(from.Tree);
+            foreach (var range in kept)
+            {
+                // Nothing is kept behind the new end: a page may reach farther than that.
+                var end = Math.Min(range.End / size, trees.Shape.BlocksFor(from._length));
+                if (range.Offset / size < end)
+                {
+                    fresh = trees.Replace(fresh, range.Offset / size, end, new TreeSource(trees, old, 0));
+                }
+            }
+
+            Tree = fresh;
+            trees.Release(old);
+            Volatile.Write(ref _length, from._length);
+        }
+    }
+
     /// <summary>
     /// Deletes the file: it has no name from now on. Its blocks are given back when it is disposed, so whoever has it
     /// open can go on reading.

@@ -25,15 +25,18 @@ internal sealed class CacheEngine
         Query = new ReverseQuery(Rooms);
         var sink = new FrameSink(Rooms, Invalidation);
         Provisional = new ProvisionalFrames(Rooms.Frames, Rooms.Rmap, Rooms.Families, sink);
+        var writer = new DeviceWriter(Rooms.Writeback, Rooms.PageSize);
         _writeback = new WritebackServices(
-            Rooms.Frames, Rooms.Arena, Rooms.Table, Provisional, new DeviceWriter(Rooms.Writeback, Rooms.PageSize), sink,
-            Rooms.Writeback, Rooms.PageShift);
+            Rooms.Frames, Rooms.Arena, Rooms.Table, Provisional, writer, sink, Rooms.Writeback, Rooms.PageShift);
+        Blocks = new BlockCare(Rooms, Invalidation, Query, writer);
         _limits = options.LimitsOf(plan);
         Writes = new PageWrites(Rooms, Faults, Provisional, _limits.MostAtomic(plan.FrameCount, plan.PageSize));
         Shapes = new FileShapes(Rooms, Writes, Provisional, FlushPageAsync);
         Writes.Grow = Shapes.GrowAsync;
         Ranges = new RangeClones(Rooms, Faults, Writes, Shapes, Provisional, CachedVolume.LongestFile);
         WriteLeases = new WriteLeases(Rooms, Faults, Provisional, Writes);
+        Merges = new FileMerges(Rooms, Provisional);
+        Around = new WritesAround(Rooms, Faults, Provisional, writer, sink);
         Verifier = new Verifier(
             Rooms.Frames, Rooms.Table, Rooms.Rmap, Rooms.Families, Rooms.Volumes, Rooms.Ledger, Rooms.TouchedFrames,
             Rooms.PageShift, () => Rooms.Pool.FreeCount + Rooms.Pool.WithheldCount + plan.Reserve + Rooms.Staged, () => Rooms.Activity);
@@ -63,6 +66,12 @@ internal sealed class CacheEngine
     public BlockInvalidation Invalidation { get; }
 
     public ReverseQuery Query { get; }
+
+    public BlockCare Blocks { get; }
+
+    public FileMerges Merges { get; }
+
+    public WritesAround Around { get; }
 
     public Verifier Verifier { get; }
 

@@ -11,7 +11,7 @@ namespace SharedPageCache;
 /// still open are of no more use.
 /// </remarks>
 [DebuggerDisplay("{Name,nq}, {OpenFiles} open files")]
-public sealed class CachedVolume : IDisposable, IAsyncDisposable
+public sealed partial class CachedVolume : IDisposable, IAsyncDisposable
 {
     internal const long LongestFile = 1L << 56;
 
@@ -72,7 +72,11 @@ public sealed class CachedVolume : IDisposable, IAsyncDisposable
     {
         Check(run, nameof(run));
         ThrowIfDetached();
-        ThrowIfPlaced(run);
+        if (_map.Placed.IsPlaced(run))
+        {
+            throw BeingWritten(run);
+        }
+
         _engine.Invalidation.Discard(_map, run);
     }
 
@@ -102,8 +106,11 @@ public sealed class CachedVolume : IDisposable, IAsyncDisposable
         }
 
         ThrowIfDetached();
-        ThrowIfPlaced(from);
-        ThrowIfPlaced(to);
+        if (_map.Placed.Overlaps(from) || _map.Placed.Overlaps(to))
+        {
+            throw BeingWritten(_map.Placed.Overlaps(from) ? from : to);
+        }
+
         _engine.Invalidation.Relocate(_map, from, to, fromGeneration, toGeneration);
     }
 
@@ -129,8 +136,7 @@ public sealed class CachedVolume : IDisposable, IAsyncDisposable
     {
         Check(run, nameof(run));
         ThrowIfDetached();
-        return _engine.Query.Find(_map, run).Select(static answer => new PageLocation(
-            answer.File.Id, answer.File.Name, answer.File.Extents, answer.Offset, answer.Blocks, answer.IsResident));
+        return _engine.Query.Find(_map, run).Select(LocationOf);
     }
 
     /// <summary>Makes everything durable that was written to files of the volume before the call.</summary>
@@ -193,14 +199,8 @@ public sealed class CachedVolume : IDisposable, IAsyncDisposable
         }
     }
 
-    private void ThrowIfPlaced(BlockRun run)
-    {
-        if (_map.Placed.Overlaps(run))
-        {
-            throw new InvalidOperationException(
-                $"The blocks {run} were placed for a write-back that is under way: they are the cache's until they are published or abandoned.");
-        }
-    }
+    private static InvalidOperationException BeingWritten(BlockRun run) => new(
+        $"The blocks {run} were placed for a write-back that is under way (they are the cache's until they are published or abandoned), or are being written directly.");
 
     private void ThrowIfDetached() =>
         ObjectDisposedException.ThrowIf(_map.IsDetached, this);

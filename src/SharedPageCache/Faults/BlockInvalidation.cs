@@ -36,6 +36,7 @@ internal sealed class BlockInvalidation(Rooms rooms)
         volume.Clock.Advance(first, last);
         ForEachFrame(volume, first, last, Drop);
         DropComposites(volume, run);
+        volume.Bad.Remove(run);
     }
 
     /// <summary>

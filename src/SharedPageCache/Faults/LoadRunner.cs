@@ -125,7 +125,10 @@ internal sealed class LoadRunner(Rooms rooms, LoadTable loads, PageInstaller ins
         }
     }
 
-    /// <summary>Whether blocks were discarded or moved, or the file's truth changed, since the leaf was made.</summary>
+    /// <summary>
+    /// Whether blocks were discarded or moved, or the file's truth changed, since the leaf was made; or somebody writes the
+    /// blocks, or they were reported bad.
+    /// </summary>
     private bool IsOld(LoadOperation load)
     {
         var clock = load.File.Volume.Clock;
@@ -136,13 +139,13 @@ internal sealed class LoadRunner(Rooms rooms, LoadTable loads, PageInstaller ins
 
         if (load.Pieces is { } pieces)
         {
-            return pieces.Any(piece => load.File.Volume.Placed.Overlaps(piece.Blocks))
+            return !pieces.All(piece => load.File.Volume.MayRead(piece.Blocks))
                 || pieces.Any(piece => !piece.IsOpaque && clock.HasChangedSince(load.Leaf.Age, piece, rooms.PageShift));
         }
 
         foreach (var loaded in load.Frames)
         {
-            if (clock.HasChangedSince(load.Leaf.Age, loaded.Identity.Block) || load.File.Volume.Placed.Contains(loaded.Identity.Block))
+            if (clock.HasChangedSince(load.Leaf.Age, loaded.Identity.Block) || !load.File.Volume.MayRead(load.File.Volume.RunOf(loaded.Identity.Block)))
             {
                 return true;
             }

@@ -64,10 +64,10 @@ internal sealed class LoadStarter(Rooms rooms, LoadTable loads)
                 break;
             }
 
-            // Not a neighbour that was discarded since the leaf was made: it would have the whole load called off, for ever.
+            // Not a neighbour that was discarded since the leaf was made, or is bad: it would have the whole load called off, for ever.
             var next = leaf.Resolve(slot + i, rooms.PageShift);
             if (next.Kind != PageSourceKind.Block || next.Block != source.Block + i
-                || !LeafFinder.IsYoungEnough(file.Volume, leaf, slot + i))
+                || !LeafFinder.IsYoungEnough(file.Volume, leaf, slot + i) || !file.Volume.MayRead(file.Volume.RunOf(next.Block)))
             {
                 break;
             }

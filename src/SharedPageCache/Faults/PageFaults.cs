@@ -15,7 +15,7 @@ namespace SharedPageCache.Faults;
 /// </para>
 /// <para>Blocking and awaiting callers share this one path; a blocking caller's waits complete before they return.</para>
 /// </remarks>
-internal sealed class PageFaults
+internal sealed partial class PageFaults
 {
     private readonly Rooms _rooms;
     private readonly LeafFinder _finder;
@@ -127,11 +127,16 @@ internal sealed class PageFaults
                 continue;
             }
 
-            if (source.Kind == PageSourceKind.Block && file.Volume.Placed.Contains(source.Block))
+            switch (StateOf(file, page, found.Leaf, source, out var bad))
             {
-                // A write-back is writing that very block in place, for somebody else: it is bounded by one device write.
-                backoff.Once();
-                continue;
+                case BlockState.Bad:
+                    throw BadBlockError(request, bad);
+                case BlockState.BeingWritten when blocking:
+                    backoff.Once();
+                    continue;
+                case BlockState.BeingWritten:
+                    await file.Volume.Placed.WaitAsync(cancellationToken).ConfigureAwait(false);
+                    continue;
             }
 
             if (source.Kind == PageSourceKind.Composite && !file.MayLoadThrough(found.Leaf, found.Cookie))
@@ -335,6 +340,12 @@ internal sealed class PageFaults
     {
         var (file, page) = (request.File, request.Page);
         var frame = await _reserve.TakeAsync(file, request.Blocking, cancellationToken).ConfigureAwait(false);
+        if (file.Volume.Placed.TryEnter(BlocksOf(file, page, found.Leaf, source)) is not { } entered)
+        {
+            _reserve.Give(frame);
+            return PageHold.None;
+        }
+
         var read = _runner.ReadAroundAsync(file, page, source, found.Leaf, frame, request.Blocking).AsTask();
         try
         {
@@ -343,11 +354,13 @@ internal sealed class PageFaults
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             // The frame stays the device's until the read has ended, which it may just have done.
+            file.Volume.Placed.Leave(entered);
             _ = GiveAfterAsync(read, frame);
             throw;
         }
         catch (Exception error)
         {
+            file.Volume.Placed.Leave(entered);
             _reserve.Give(frame);
             _rooms.Counters.LoadFailures.Increment();
             if (failures < MostMoves && !file.Holds(found.Cookie))
@@ -359,7 +372,7 @@ internal sealed class PageFaults
         }
 
         _rooms.Counters.ReadsAround.Increment();
-        if (LeafFinder.IsYoungEnough(file.Volume, found.Leaf, Window.SlotOf(page)) && file.Reaches(Window.Of(page), found.Leaf)
+        if (file.Volume.Placed.Leave(entered) && LeafFinder.IsYoungEnough(file.Volume, found.Leaf, Window.SlotOf(page)) && file.Reaches(Window.Of(page), found.Leaf)
             && (source.Kind == PageSourceKind.Block || !found.Leaf.Runs.HasOpaque || file.Holds(found.Cookie)))
         {
             return new PageHold(PageHoldKind.Around, frame);

@@ -424,6 +424,7 @@ internal sealed partial class PageWrite : IDisposable
 
     private void Change(Leaf[] leaves, ReadOnlySpan<byte> bytes)
     {
+        _file.NoteContent();
         var stamp = _file.Stamp;
         OwnerWalk? walk = null;
         for (var i = 0; i < _pages.Length; i++)

@@ -269,6 +269,7 @@ internal sealed class RangeClones(
             showing.Share(page - plan.PageDelta, reference);
         }
 
+        file.NoteContent();
         if (plan.Shares)
         {
             source.Writing.NoteSharedRange();

@@ -15,11 +15,49 @@ internal static class ExtentReader
     public static async ValueTask<WindowRuns> ReadAsync(
         FileMapping file, long window, bool blocking, CancellationToken cancellationToken)
     {
-        var volume = file.Volume;
-        var windowShift = volume.PageShift + Window.Shift;
-        var offset = window << windowShift;
-        var end = Math.Min(RoundUp(file.Tree.Length, volume.PageSize), offset + (1L << windowShift));
         using var writer = new ArrayPoolBufferWriter<Extent>(16);
+        var (offset, end) = RangeOf(file, window, windows: 1);
+        await AskAsync(file, offset, end, writer, blocking, cancellationToken).ConfigureAwait(false);
+        return ToRuns(file, writer.WrittenSpan, offset, end);
+    }
+
+    /// <summary>Asks for the extents of several windows at once.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="firstWindow">The first window.</param>
+    /// <param name="windows">How many there are.</param>
+    /// <param name="blocking">Whether the caller's thread may block for the answer.</param>
+    /// <param name="cancellationToken">The caller's token.</param>
+    /// <returns>The runs of each window; none for one that lies behind the end of the file.</returns>
+    /// <inheritdoc cref="ReadAsync(FileMapping, long, bool, CancellationToken)" path="/exception"/>
+    public static async ValueTask<WindowRuns[]> ReadAsync(
+        FileMapping file, long firstWindow, int windows, bool blocking, CancellationToken cancellationToken)
+    {
+        using var writer = new ArrayPoolBufferWriter<Extent>(64);
+        var (offset, end) = RangeOf(file, firstWindow, windows);
+        if (offset < end)
+        {
+            await AskAsync(file, offset, end, writer, blocking, cancellationToken).ConfigureAwait(false);
+        }
+
+        var runs = new WindowRuns[windows];
+        for (var i = 0; i < windows; i++)
+        {
+            var start = offset + ((long)i << file.Volume.PageShift + Window.Shift);
+            runs[i] = ToRuns(file, writer.WrittenSpan, start, Math.Min(end, start + (1L << file.Volume.PageShift + Window.Shift)));
+        }
+
+        return runs;
+    }
+
+    private static (long Offset, long End) RangeOf(FileMapping file, long firstWindow, int windows)
+    {
+        var shift = file.Volume.PageShift + Window.Shift;
+        return (firstWindow << shift, Math.Min(RoundUp(file.Tree.Length, file.Volume.PageSize), firstWindow + windows << shift));
+    }
+
+    private static async ValueTask AskAsync(
+        FileMapping file, long offset, long end, ArrayPoolBufferWriter<Extent> writer, bool blocking, CancellationToken cancellationToken)
+    {
         try
         {
             var answer = file.Extents.GetExtentsAsync(offset, end - offset, writer, cancellationToken);
@@ -37,8 +75,6 @@ internal static class ExtentReader
             throw new ExtentMapException(
                 file.Id, file.Name, offset, end - offset, $"the engine failed ({error.GetType().Name}: {error.Message})", error);
         }
-
-        return ToRuns(file, writer.WrittenSpan, offset, end);
     }
 
     /// <summary>How many slots the leaf of a window has: the pages of the file in it.</summary>

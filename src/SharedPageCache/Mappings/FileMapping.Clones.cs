@@ -76,6 +76,10 @@ internal sealed partial class FileMapping
             ? Volume.AddClone(this, extents, Tree, isInLine: sequence == _sharedSequence, id, name, domain)
             : Volume.AddClone(this, extents, TreeSurgery.OnlyDirty(this), isInLine: true, id, name, domain);
         Volume.OwePersist();
+        if (isSettled)
+        {
+            clone.BeginWith(this);
+        }
 
         // From here on neither file owns what both show: the clone was born with a stamp that no node carries.
         Atomic.StoreRelease(ref _stamp, NewStamp());

@@ -55,6 +55,7 @@ internal sealed partial class FileMapping
 
         Volume.OwePersist();
         Atomic.Add(ref _invalidations, 1);
+        NoteContent();
         NoteOwnChange(before);
     }
 
@@ -121,14 +122,7 @@ internal sealed partial class FileMapping
     private void Become(PageTree fresh)
     {
         var old = Tree;
-        if (Touches is { } touches && fresh.Length - 1 >> Volume.PageShift >= touches.Pages)
-        {
-            // Made anew, and larger, at the next use. Before the new length can be seen: no reader asks for a bit behind the end.
-            DropTouches(old, 0, long.MaxValue);
-            touches.Close();
-            Atomic.StoreRelease(ref _touches, null);
-        }
-
+        FitTouches(old, fresh);
         Store(fresh);
         Volume.Ledger.AddLogicalBytes(fresh.Length - old.Length);
     }

@@ -15,6 +15,7 @@ namespace SharedPageCache.Mappings;
 /// _sharedSequence inside the gate, alone, or binding   inside the gate
 /// _toldSequence  under the binding lock                inside the gate, alone, and by MayLoadThrough (see there)
 /// _stamp         inside the gate, alone                inside the gate
+/// _content       inside the gate                       inside the gate, alone
 /// _handles       under the volume's files lock         the same
 /// _writing       once, by compare-and-swap             by anybody, with acquire
 /// IndexInFamily  under the clone family's lock         the same
@@ -51,12 +52,16 @@ internal sealed partial class FileMapping
 
     private const long UnknownSequence = long.MinValue;
 
+    private const int ReadAheadBits = 16;
+    private const long MostReadAhead = (1 << ReadAheadBits) - 1;
+
     private static long s_lastStamp;
 
     private Gate _gate;
     private PageTree? _tree;
     private FileWriting? _writing;
     private long _stamp;
+    private long _readAhead = -1L << ReadAheadBits;
     private long _invalidations;
 
     /// <summary>The sequence at which this file had the same truth as all who share nodes of its tree.</summary>
@@ -83,6 +88,7 @@ internal sealed partial class FileMapping
         Family = family;
         _tree = tree;
         _stamp = NewStamp();
+        _content = -_stamp;
         _toldSequence = SequenceOrUnknown();
         _sharedSequence = isInLine ? _toldSequence : UnknownSequence;
     }
@@ -101,10 +107,19 @@ internal sealed partial class FileMapping
 
     public int IndexInFamily { get; set; }
 
-    /// <summary>The page after the last one that a fault brought in, and how far the next read-ahead reaches.</summary>
-    public long ReadAheadNext { get; set; } = -1;
+    /// <summary>The page after the last one that a fault brought in; -1 at first. In one word with the next: a clone is small.</summary>
+    public long ReadAheadNext
+    {
+        get => _readAhead >> ReadAheadBits;
+        set => _readAhead = value << ReadAheadBits | (_readAhead & MostReadAhead);
+    }
 
-    public int ReadAheadPages { get; set; }
+    /// <summary>How far the next read-ahead reaches.</summary>
+    public int ReadAheadPages
+    {
+        get => (int)(_readAhead & MostReadAhead);
+        set => _readAhead = (_readAhead & ~MostReadAhead) | Math.Min(value, MostReadAhead);
+    }
 
     /// <summary>The current version. After close, the version at close: views of it die with their frames.</summary>
     public PageTree Tree
@@ -344,6 +359,7 @@ internal sealed partial class FileMapping
         {
             // The count first: whoever fills a slot under a leaf's lock after this sees it, or filled before the swap.
             Atomic.Add(ref _invalidations, 1);
+            NoteContent();
             if (firstWindow <= lastWindow)
             {
                 DropWindows(firstWindow, lastWindow);

@@ -13,6 +13,17 @@ internal sealed class FileWriting
     /// <summary>The file's place in the order in which gates and marks of several files are taken.</summary>
     public long Order { get; } = Atomic.Add(ref s_files, 1);
 
+    private long _begunWith;
+
+    /// <summary>The number of the content with which the file began; 0 while it has that still.</summary>
+    public long BegunWith => Atomic.LoadAcquire(ref _begunWith);
+
+    /// <summary>The file's content changes for the first time. Inside the gate; all who come at the same time say the same.</summary>
+    public void NoteBeginning(long content) => Atomic.CompareExchange(ref _begunWith, content, 0);
+
+    /// <summary>The file begins with what it shows now. Inside the gate, alone.</summary>
+    public void BeginAgain() => Atomic.StoreRelease(ref _begunWith, 0);
+
     /// <summary>One writer of a page at a time.</summary>
     public PageMarks Marks { get; } = new();
 

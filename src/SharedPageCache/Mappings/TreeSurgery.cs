@@ -62,6 +62,30 @@ internal static class TreeSurgery
         return tree;
     }
 
+    /// <summary>
+    /// Pages are what the engine says from now on. The windows are forgotten; those that keep other dirty pages, page by page.
+    /// </summary>
+    public static PageTree Withdraw(FileMapping file, long firstPage, long lastPage, List<PageReference> lost)
+    {
+        var tree = Forget(file, Window.Of(firstPage), Window.Of(lastPage));
+        foreach (var (window, leaf) in DirtyLeaves(tree, Window.Of(firstPage), Window.Of(lastPage)))
+        {
+            // A copy that nobody has seen yet.
+            var first = (int)Math.Max(0, firstPage - (window << Window.Shift));
+            var last = (int)Math.Min(leaf.Slots.Length - 1, lastPage - (window << Window.Shift));
+            Collect(leaf, first, last, lost);
+            leaf.Lock.Enter();
+            for (var slot = first; slot <= last; slot++)
+            {
+                leaf.Withdraw(slot, file.Volume.Ledger);
+            }
+
+            leaf.Lock.Exit();
+        }
+
+        return tree;
+    }
+
     /// <summary>Another length.</summary>
     /// <param name="file">The file.</param>
     /// <param name="length">The new length in bytes.</param>

@@ -79,8 +79,11 @@ internal sealed class VolumeMap
     /// <summary>The provisional frames of the volume.</summary>
     public DirtyPages Dirty { get; }
 
-    /// <summary>The runs that a write-back is writing.</summary>
+    /// <summary>The runs that a write-back, or the engine itself, is writing.</summary>
     public PlacedBlocks Placed { get; }
+
+    /// <summary>The blocks that were reported bad.</summary>
+    public BadBlocks Bad { get; } = new();
 
     /// <summary>What was cut off or punched while a write-back was under way.</summary>
     public CutLog Cuts { get; } = new();
@@ -99,6 +102,12 @@ internal sealed class VolumeMap
     public bool HasMoved => Atomic.LoadAcquire(ref _moved) != 0;
 
     public long Bytes => Leaves.Bytes + Regions.Bytes + Composites.Bytes;
+
+    /// <summary>Whether a load may read blocks now: nobody is writing them, and they are not bad.</summary>
+    public bool MayRead(BlockRun run) => !Placed.Overlaps(run) && !Bad.Overlaps(run);
+
+    /// <summary>The bytes of a block that is as large as a page.</summary>
+    public BlockRun RunOf(long block) => new(block << PageShift, PageSize);
 
     public void OwePersist()
     {

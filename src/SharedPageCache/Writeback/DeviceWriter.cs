@@ -15,7 +15,14 @@ internal sealed class DeviceWriter(WritebackCounters counters, int pageSize)
     public async Task WriteAsync(VolumeMap volume, PlacedRun placed, BlockOrigin origin, ReadOnlyMemory<byte>[] pages)
     {
         var buffers = volume.Seal is { } seal ? Sealed(volume, seal, placed, pages) : pages;
-        var (device, run) = (volume.Device, placed.Blocks);
+        await WriteAsync(volume.Device, placed.Blocks, origin, buffers).ConfigureAwait(false);
+        counters.PagesWritten.Add(pages.Length);
+    }
+
+    /// <summary>Writes bytes to a run as they are.</summary>
+    /// <inheritdoc cref="WriteAsync(VolumeMap, PlacedRun, BlockOrigin, ReadOnlyMemory{byte}[])" path="/exception"/>
+    public async Task WriteAsync(IBlockDevice device, BlockRun run, BlockOrigin origin, ReadOnlyMemory<byte>[] buffers)
+    {
         long done = 0;
         while (done < run.Length)
         {
@@ -37,8 +44,6 @@ internal sealed class DeviceWriter(WritebackCounters counters, int pageSize)
 
             done += progress;
         }
-
-        counters.PagesWritten.Add(pages.Length);
     }
 
     private ReadOnlyMemory<byte>[] Sealed(VolumeMap volume, IPageSeal seal, PlacedRun placed, ReadOnlyMemory<byte>[] pages)

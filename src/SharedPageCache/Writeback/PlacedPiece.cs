@@ -35,34 +35,47 @@ internal sealed class PlacedPiece(PlacedRun run, List<DirtyImage> images)
     public static string? Match(
         VolumeMap volume, List<List<DirtyImage>> runs, ReadOnlySpan<PlacedRun> placed, int pageSize, List<PlacedPiece> pieces)
     {
+        if (FaultOf(volume, runs.ConvertAll(run => (long)run.Count * pageSize), placed, pageSize) is { } fault)
+        {
+            return fault;
+        }
+
         var next = 0;
         foreach (var run in runs)
         {
             for (var done = 0; done < run.Count;)
             {
-                if (next == placed.Length)
-                {
-                    return $"the engine placed {placed.Length} runs, which is too short for {runs.Count} dirty runs.";
-                }
-
                 var answer = placed[next++];
-                if (FaultOf(volume, answer.Blocks, (run.Count - done) * (long)pageSize, pageSize) is { } fault)
-                {
-                    return fault;
-                }
-
                 var count = (int)(answer.Blocks.Length / pageSize);
                 pieces.Add(new PlacedPiece(answer, run.GetRange(done, count)));
                 done += count;
             }
         }
 
-        if (next < placed.Length)
+        return null;
+    }
+
+    /// <summary>What is wrong with an engine's answer to dirty runs of some lengths, or null.</summary>
+    public static string? FaultOf(VolumeMap volume, List<long> lengths, ReadOnlySpan<PlacedRun> placed, int pageSize)
+    {
+        var next = 0;
+        foreach (var length in lengths)
         {
-            return $"the engine placed {placed.Length} runs where {next} were enough.";
+            for (var done = 0L; done < length; done += placed[next++].Blocks.Length)
+            {
+                if (next == placed.Length)
+                {
+                    return $"the engine placed {placed.Length} runs, which is too short for {lengths.Count} dirty runs.";
+                }
+
+                if (FaultOf(volume, placed[next].Blocks, length - done, pageSize) is { } fault)
+                {
+                    return fault;
+                }
+            }
         }
 
-        return FaultOfOverlap(pieces);
+        return next < placed.Length ? $"the engine placed {placed.Length} runs where {next} were enough." : FaultOfOverlap(placed);
     }
 
     private static string? FaultOf(VolumeMap volume, BlockRun blocks, long most, int pageSize)
@@ -78,20 +91,25 @@ internal sealed class PlacedPiece(PlacedRun run, List<DirtyImage> images)
             return $"the placed run {blocks} is longer than the {most} bytes that it is for.";
         }
 
+        if (volume.Placed.Overlaps(blocks))
+        {
+            return $"the engine is writing blocks of the placed run {blocks} itself.";
+        }
+
         return blocks.End > volume.Device.Length
             ? $"the placed run {blocks} reaches beyond the end {volume.Device.Length} of the device."
             : null;
     }
 
-    private static string? FaultOfOverlap(List<PlacedPiece> pieces)
+    private static string? FaultOfOverlap(ReadOnlySpan<PlacedRun> placed)
     {
-        var sorted = pieces.ConvertAll(static piece => piece.Run.Blocks);
-        sorted.Sort(static (left, right) => left.Offset.CompareTo(right.Offset));
-        for (var i = 1; i < sorted.Count; i++)
+        var sorted = placed.ToArray();
+        Array.Sort(sorted, static (left, right) => left.Blocks.Offset.CompareTo(right.Blocks.Offset));
+        for (var i = 1; i < sorted.Length; i++)
         {
-            if (sorted[i - 1].Overlaps(sorted[i]))
+            if (sorted[i - 1].Blocks.Overlaps(sorted[i].Blocks))
             {
-                return $"the placed runs {sorted[i - 1]} and {sorted[i]} overlap.";
+                return $"the placed runs {sorted[i - 1].Blocks} and {sorted[i].Blocks} overlap.";
             }
         }
 

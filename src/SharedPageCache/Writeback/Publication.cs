@@ -153,6 +153,7 @@ internal sealed class Publication(VolumeMap volume, WritebackServices services, 
         }
 
         volume.OwePersist();
+        volume.Bad.Remove(run.Blocks);
         for (var i = 0; i < files.Count; i++)
         {
             files[i].NoteOwnChange(sequences[i]);

@@ -131,6 +131,22 @@ internal sealed partial class VolumeWriter : IVolumeWriter
         return failures;
     }
 
+    /// <summary>Does something to the volume's blocks while no batch is under way.</summary>
+    public async Task InTurnAsync(Func<Task> act, CancellationToken cancellationToken)
+    {
+        EngineCode.ThrowIfInPort(_volume, 0, "What waits for the write-backs of a volume");
+        await _turn.TakeAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await act().ConfigureAwait(false);
+        }
+        finally
+        {
+            _turn.Give();
+            _rooms.Pulse();
+        }
+    }
+
     public void Stop()
     {
         _total.AddVolumes(-1);

@@ -64,7 +64,7 @@ internal sealed class Model(CowVolume volume, int seed)
         }
 
         var file = _content.Keys.ElementAt(_random.Next(_content.Count));
-        switch (_random.Next(12))
+        switch (_random.Next(13))
         {
             case 0 when _content.Count < MostFiles:
                 return Create();
@@ -80,6 +80,8 @@ internal sealed class Model(CowVolume volume, int seed)
                 return CloneRange(file, _content.Keys.ElementAt(_random.Next(_content.Count)));
             case 7:
                 return Rename(file);
+            case 8:
+                return ReplaceWith(file, _content.Keys.ElementAt(_random.Next(_content.Count)));
             default:
                 return await WriteAsync(file);
         }
@@ -185,6 +187,31 @@ internal sealed class Model(CowVolume volume, int seed)
         taken.AsSpan(0, Math.Min(taken.Length, bytes.Length - start)).CopyTo(bytes.AsSpan(start));
         _content[file] = bytes;
         return $"clone [{from}, {from + count}) of {source} to {to} of {file}";
+    }
+
+    private string ReplaceWith(CowFile file, CowFile source)
+    {
+        if (file == source)
+        {
+            return "nothing";
+        }
+
+        var size = volume.BlockSize;
+        var (old, bytes) = (_content[file], _content[source].ToArray());
+        var kept = new List<FileRange>();
+        for (var first = _random.Next(100); kept.Count < _random.Next(5) && first < bytes.Length / size; first += 1 + _random.Next(100))
+        {
+            var count = Math.Min(1 + _random.Next(60), (bytes.Length / size) - first);
+            kept.Add(new FileRange((long)first * size, (long)count * size));
+            var part = bytes.AsSpan(first * size, count * size);
+            part.Clear();
+            old.AsSpan(Math.Min(old.Length, first * size), Math.Clamp(old.Length - (first * size), 0, part.Length)).CopyTo(part);
+            first += count;
+        }
+
+        file.ReplaceWith(source, [.. kept]);
+        _content[file] = bytes;
+        return $"{file} becomes {source}, but for {string.Join(", ", kept)}";
     }
 
     private async Task<string> WriteAsync(CowFile file)

@@ -10,6 +10,7 @@ internal static class Catalogue
         .. ComponentScenarios.All, .. ReadScenarios.All, .. InvalidationScenarios.All, .. TreeScenarios.All, .. LifetimeScenarios.All,
         .. RandomScenarios.All, .. WriteScenarios.All, .. WriteLeaseScenarios.All, .. TakeOverScenarios.All, .. WritebackScenarios.All,
         .. InPlaceScenarios.All, .. RangeScenarios.All, .. RandomWriteScenarios.All,
+        .. BesideScenarios.All, .. MergeScenarios.All,
     ];
 
     public static Scenario Named(string name) => All.Single(scenario => scenario.Name == name);

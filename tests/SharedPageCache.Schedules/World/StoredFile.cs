@@ -20,7 +20,7 @@ internal sealed class StoredFile : IWritableExtentMap
 
     public bool IsDeleted { get; private set; }
 
-    public SortedDictionary<int, long> Blocks { get; private init; } = [];
+    public SortedDictionary<int, long> Blocks { get; private set; } = [];
 
     public SortedDictionary<int, long> DurableBlocks { get; private set; } = [];
 
@@ -114,6 +114,28 @@ internal sealed class StoredFile : IWritableExtentMap
         }
 
         Pages = (int)((newLength + Sector.Size - 1) / Sector.Size);
+        Scheduler.Note("the hook is done");
+    }
+
+    public void ReplaceWith(IExtentMap source, ReadOnlySpan<FileRange> kept)
+    {
+        Begin("become another file");
+        _sequence++;
+        var from = (StoredFile)source;
+        var blocks = new SortedDictionary<int, long>(from.Blocks);
+        foreach (var range in kept)
+        {
+            for (var page = (int)(range.Offset / Sector.Size); page < range.End / Sector.Size; page++)
+            {
+                blocks.Remove(page);
+                if (Blocks.TryGetValue(page, out var own) && page < from.Pages)
+                {
+                    blocks[page] = own;
+                }
+            }
+        }
+
+        (Blocks, Pages) = (blocks, from.Pages);
         Scheduler.Note("the hook is done");
     }
 

@@ -50,6 +50,19 @@ internal sealed class WriteDevice : IBlockDevice
         Now(block).CopyTo(_stable.AsSpan((int)block * Sector.Size));
     }
 
+    /// <summary>The engine itself writes a block, one half after the other.</summary>
+    public void OverwriteInHalves(long block, Sector held)
+    {
+        for (var half = 0; half < 2; half++)
+        {
+            Scheduler.Note($"the engine writes half {half} of block {block}: {held}");
+            held.CopyTo(_contents.AsSpan((int)block * Sector.Size, Sector.Size), half * WrittenFile.Half / 8, (half + 1) * WrittenFile.Half / 8);
+        }
+
+        Now(block).CopyTo(_stable.AsSpan((int)block * Sector.Size));
+        Scheduler.Note("the engine has written");
+    }
+
     public ReadOnlySpan<byte> Now(long block) => _contents.AsSpan((int)block * Sector.Size, Sector.Size);
 
     public ReadOnlySpan<byte> AfterCrash(long block) => _stable.AsSpan((int)block * Sector.Size, Sector.Size);

@@ -6,7 +6,7 @@ namespace SharedPageCache.Schedules.World;
 /// An open file that is written to. Every write is of a content that was nowhere before, and halves of pages are told apart: so it is
 /// known of every half that is read, or would be there after a crash, which writes it may stem from.
 /// </summary>
-internal sealed class WrittenFile
+internal sealed partial class WrittenFile
 {
     public const int Half = Sector.Size / 2;
 

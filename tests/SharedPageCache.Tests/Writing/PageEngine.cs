@@ -375,6 +375,32 @@ public sealed class PageEngine(long blocks, int pageSize, bool inPlace = false) 
             });
         }
 
+        public void ReplaceWith(IExtentMap source, ReadOnlySpan<FileRange> kept)
+        {
+            var keeps = kept.ToArray();
+            engine.Locked("ReplaceWith", () =>
+            {
+                var from = (PageFile)source;
+                bool IsKept(long page) => Array.Exists(keeps, range => range.Offset <= page * engine.PageSize && page * engine.PageSize < range.End);
+                var blocks = from.Blocks.Where(pair => !IsKept(pair.Key)).Concat(Blocks.Where(pair => IsKept(pair.Key)))
+                    .Where(pair => pair.Key * engine.PageSize < from.Length).ToDictionary();
+                foreach (var block in blocks.Values)
+                {
+                    engine.Refer(block);
+                }
+
+                foreach (var block in Blocks.Values)
+                {
+                    engine.Unrefer(block);
+                }
+
+                Blocks = new SortedDictionary<long, long>(blocks);
+                Length = from.Length;
+                Advance();
+                return 0;
+            });
+        }
+
         public void Delete() => engine.Locked("Delete", () =>
         {
             IsDeleted = true;

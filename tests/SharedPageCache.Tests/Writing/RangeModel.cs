@@ -60,6 +60,7 @@ public sealed class RangeModel(Random random, int pageSize, int longest, Action<
             return;
         }
 
+        file.Changes();
         var done = random.Next(2) == 0
             ? file.File.CloneRange(source.File, from, to, count) : await file.File.CloneRangeAsync(source.File, from, to, count);
         require($"{what}: {done} bytes, expected {length}", done == length);
@@ -82,6 +83,7 @@ public sealed class RangeModel(Random random, int pageSize, int longest, Action<
             return;
         }
 
+        file.Changes();
         if (random.Next(2) == 0)
         {
             length = Math.Min(length, 8 * pageSize);

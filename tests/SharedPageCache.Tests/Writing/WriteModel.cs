@@ -58,7 +58,7 @@ public sealed class WriteModel : IDisposable
     {
         _steps++;
         var pair = _files[_random.Next(_files.Count)];
-        switch (_random.Next(106))
+        switch (_random.Next(109))
         {
             case < 30:
                 Write(pair);
@@ -97,8 +97,18 @@ public sealed class WriteModel : IDisposable
                 break;
             case < 97:
                 pair.File.InvalidateExtents(0, 0);
+                pair.Changes();
                 break;
-            case < 100:
+            case < 98:
+                await MergeAsync(pair, _files[_random.Next(_files.Count)]);
+                break;
+            case < 99:
+                Diff(pair, _files[_random.Next(_files.Count)]);
+                break;
+            case < 100 when pair.Bytes.Length > 0:
+                await WriteAroundAsync(pair);
+                break;
+            case < 103:
                 await WriteLeaseAsync(pair);
                 break;
             default:
@@ -145,6 +155,7 @@ public sealed class WriteModel : IDisposable
 
         var bytes = new byte[count];
         _random.NextBytes(bytes);
+        pair.Changes();
         pair.File.Write(offset, bytes);
         if (pair.Bytes.Length < offset + count)
         {
@@ -155,14 +166,68 @@ public sealed class WriteModel : IDisposable
         Check(pair, Math.Max(0, offset - 10), count + 20);
     }
 
+    private async Task WriteAroundAsync(Pair pair)
+    {
+        var offset = _random.Next((pair.Bytes.Length - 1) / _pageSize + 1) * _pageSize;
+        var bytes = new byte[Math.Min((1 + _random.Next(4)) * _pageSize, pair.Bytes.Length - offset)];
+        _random.NextBytes(bytes);
+        pair.Changes();
+        await pair.File.WriteAroundAsync(offset, bytes);
+        bytes.CopyTo(pair.Bytes, offset);
+        Assert.True(
+            _cache.DurableOf(pair.File).AsSpan(offset, bytes.Length).SequenceEqual(bytes), $"{this}, step {_steps}: written around, and not durable");
+        Check(pair, Math.Max(0, offset - _pageSize), bytes.Length + 2 * _pageSize);
+    }
+
     private void Read(Pair pair) =>
         Check(pair, _random.Next(pair.Bytes.Length + 1), 1 + _random.Next(5 * _pageSize));
 
-    private void Clone(Pair pair) => _files.Add(new Pair(_cache.Own(pair.File.Clone()), [.. pair.Bytes]));
+    private void Clone(Pair pair) => _files.Add(pair.CloneAs(_cache.Own(pair.File.Clone())));
+
+    /// <summary>A branch goes into a file that surely is what it began with; if it goes into another one, that must be so.</summary>
+    private async Task MergeAsync(Pair branch, Pair target)
+    {
+        if (branch == target)
+        {
+            return;
+        }
+
+        try
+        {
+            await branch.File.MergeIntoAsync(target.File);
+        }
+        catch (MergeConflictException)
+        {
+            Assert.False(target.SurelyIsWhatBeganWith(branch), $"{this}, step {_steps}: a merge was refused");
+            Check(target, 0, target.Bytes.Length);
+            return;
+        }
+
+        Assert.True(target.Bytes.AsSpan().SequenceEqual(branch.Begun), $"{this}, step {_steps}: a file was merged into that had changed");
+        target.TakeOver(branch);
+        Check(target, 0, target.Bytes.Length);
+    }
+
+    private void Diff(Pair one, Pair other)
+    {
+        var differs = new bool[Math.Max(one.Bytes.Length, other.Bytes.Length) / _pageSize + 1];
+        foreach (var range in one.File.DiffPages(other.File))
+        {
+            differs.AsSpan((int)(range.Offset / _pageSize), (int)((range.Length + _pageSize - 1) / _pageSize)).Fill(true);
+        }
+
+        for (var page = 0; page < differs.Length; page++)
+        {
+            Assert.True(
+                differs[page] || one.PageAt(page, _pageSize).SequenceEqual(other.PageAt(page, _pageSize)),
+                $"{this}, step {_steps}: page {page} differs and is not listed");
+        }
+    }
 
     private async Task SetLengthAsync(Pair pair)
     {
         var length = _random.Next(_mostPages * _pageSize + 1);
+        pair.Changes();
         await pair.File.SetLengthAsync(length);
         pair.Resize(length);
         Check(pair, Math.Max(0, length - 3 * _pageSize), 4 * _pageSize);
@@ -172,6 +237,7 @@ public sealed class WriteModel : IDisposable
     {
         var offset = _random.Next(pair.Bytes.Length + 1);
         var length = _random.Next(6 * _pageSize);
+        pair.Changes();
         await pair.File.PunchHoleAsync(offset, length);
         pair.Bytes.AsSpan(offset, Math.Min(length, pair.Bytes.Length - offset)).Clear();
         Check(pair, Math.Max(0, offset - _pageSize), length + 2 * _pageSize);
@@ -275,11 +341,13 @@ public sealed class WriteModel : IDisposable
         }
         else if (_random.Next(2) == 0)
         {
+            pair.Changes();
             lease.Commit();
             written.CopyTo(pair.Bytes, start);
         }
         else
         {
+            pair.Changes();
             await lease.CommitAsync();
             written.CopyTo(pair.Bytes, start);
         }
@@ -344,16 +412,42 @@ public sealed class WriteModel : IDisposable
         Assert.True(wrong == durable.Length, $"{this}, step {_steps}: not durable at {wrong} (page {wrong / _pageSize}) of {durable.Length}");
     }
 
-    /// <summary>A file and what it should hold.</summary>
-    public sealed class Pair(MappedFile file, byte[] bytes) : IDisposable
+    /// <summary>A file and what it should hold; and what it held when it began.</summary>
+    public sealed class Pair : IDisposable
     {
-        private byte[] _bytes = bytes;
+        private byte[] _bytes;
+        private object _content = new();
+        private object _begun;
 
-        public MappedFile File { get; } = file;
+        public Pair(MappedFile file, byte[] bytes)
+        {
+            (File, _bytes, Begun) = (file, bytes, [.. bytes]);
+            _begun = _content;
+        }
+
+        public MappedFile File { get; }
 
         public byte[] Bytes => _bytes;
 
+        public byte[] Begun { get; private set; }
+
         public void Resize(int length) => Array.Resize(ref _bytes, length);
+
+        public ReadOnlySpan<byte> PageAt(int page, int pageSize) =>
+            Bytes.AsSpan(Math.Min(Bytes.Length, page * pageSize), Math.Clamp(Bytes.Length - page * pageSize, 0, pageSize));
+
+        /// <summary>The content changes, or perhaps stays the same by chance.</summary>
+        public void Changes() => _content = new object();
+
+        public Pair CloneAs(MappedFile clone) => new(clone, [.. Bytes]) { _content = _content, _begun = _content };
+
+        public bool SurelyIsWhatBeganWith(Pair branch) => _content == branch._begun;
+
+        public void TakeOver(Pair branch)
+        {
+            (_bytes, _content) = ([.. branch.Bytes], branch._content);
+            (branch.Begun, branch._begun) = ([.. branch.Bytes], branch._content);
+        }
 
         public void Dispose() => File.Dispose();
     }

@@ -1,0 +1,24 @@
+using SharedPageCache.Schedules.Scenarios;
+using Xunit.Abstractions;
+
+namespace SharedPageCache.Schedules;
+
+/// <summary>See <see cref="BesideScenarios"/>.</summary>
+public sealed class BesideTests(ITestOutputHelper output) : ScheduleTests(output)
+{
+    public static TheoryData<string> Names => [.. BesideScenarios.All.Select(scenario => scenario.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Holds(string name) => Explore(Catalogue.Named(name));
+}
+
+/// <summary>See <see cref="MergeScenarios"/>.</summary>
+public sealed class MergeTests(ITestOutputHelper output) : ScheduleTests(output)
+{
+    public static TheoryData<string> Names => [.. MergeScenarios.All.Select(scenario => scenario.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Holds(string name) => Explore(Catalogue.Named(name));
+}
