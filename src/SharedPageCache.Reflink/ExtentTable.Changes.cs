@@ -5,9 +5,12 @@ internal sealed partial class ExtentTable
 {
     /// <summary>
     /// From here on addresses are no place of the file system but names that the cache was given for what it writes: the
-    /// file system tells the place only afterwards. None is given twice.
+    /// file system tells the place only afterwards. None is given twice with the same generation.
     /// </summary>
     public const long FirstStaged = 1L << 55;
+
+    /// <summary>How many such addresses there are: more than can be written and not settled.</summary>
+    public const long StagedBytes = 1L << 34;
 
     /// <summary>Whether an extent has a name and no place yet.</summary>
     public static bool IsStaged(Extent extent) => !extent.ReadsZero && !extent.IsOpaque && extent.PhysicalOffset >= FirstStaged;
@@ -31,7 +34,7 @@ internal sealed partial class ExtentTable
         var next = 0;
         foreach (var extent in _extents)
         {
-            var rest = extent with { Generation = 0 };
+            var rest = IsStaged(extent) ? extent : extent with { Generation = 0 };
             while (true)
             {
                 while (next < changes.Count && changes[next].FileEnd <= rest.FileOffset)
@@ -127,7 +130,7 @@ internal sealed partial class ExtentTable
     private bool IsOnlyLonger(long length, int blockSize) =>
         length >= Length
         && (_extents is not [.., var last]
-            || (last.Generation == 0 && (last.FileEnd < ((length + blockSize - 1) & -blockSize) || (length & (blockSize - 1)) == 0)));
+            || ((last.Generation == 0 || IsStaged(last)) && (last.FileEnd < ((length + blockSize - 1) & -blockSize) || (length & (blockSize - 1)) == 0)));
 
     private static void Put(List<Extent> extents, Extent extent, long end)
     {

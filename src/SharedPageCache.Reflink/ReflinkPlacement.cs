@@ -18,6 +18,7 @@ internal sealed class ReflinkPlacement : IPlacementEngine
     private readonly Dictionary<WritableReflinkFile, Exception> _refused = [];
     private List<StagedRun> _batch = [];
     private long _next = ExtentTable.FirstStaged;
+    private uint _generation = 1;
 
     /// <inheritdoc/>
     public ValueTask EnsureDurableAsync(Lsn lsn, CancellationToken cancellationToken) =>
@@ -30,40 +31,43 @@ internal sealed class ReflinkPlacement : IPlacementEngine
         var batch = new List<StagedRun>(dirty.Length);
         foreach (var run in dirty.ToArray())
         {
-            // Pages are aligned, for all lengths are multiples of them.
-            batch.Add(new StagedRun(new BlockRun(_next, run.Length), run.Owners.ToArray()));
-            _next = checked(_next + run.Length);
+            batch.Add(new StagedRun(NameFor(run.Length), _generation, run.Owners.ToArray()));
         }
+
 
         lock (_lock)
         {
-            _batch = batch;
+            // In the order of their names, which may have begun anew.
+            _batch = [.. batch.OrderBy(static run => run.Name.Offset)];
             _refused.Clear();
         }
 
         await Task.Run(() => Stage(batch), CancellationToken.None).ConfigureAwait(false);
-        placed.Write([.. batch.Select(static run => new PlacedRun(run.Name))]);
+        placed.Write([.. batch.Select(static run => new PlacedRun(run.Name, run.Generation))]);
     }
 
-    /// <summary>Writes a placed run to every file that shows it.</summary>
+    /// <summary>Writes placed runs that follow each other to every file that shows them.</summary>
     /// <exception cref="IOException">A file system failed, or a file was changed by somebody else.</exception>
     public async ValueTask WriteAsync(BlockRun run, IReadOnlyList<ReadOnlyMemory<byte>> buffers)
     {
-        var staged = Find(run);
-        foreach (var owner in staged.OwnersOf(run))
+        for (var at = run.Offset; at < run.End;)
         {
-            var file = (WritableReflinkFile)owner.File;
-            lock (_lock)
+            var staged = Find(at);
+            var owners = staged.OwnersOf(at);
+            var end = staged.Name.End;
+            while (end < run.End && Find(end) is var next && next.Continues(owners, end - at))
             {
-                if (_refused.TryGetValue(file, out var error))
-                {
-                    throw new IOException($"'{file}' cannot be written: {error.Message}", error);
-                }
-
-                _written.Add(file);
+                end = next.Name.End;
             }
 
-            await file.WriteAsync(owner.FileOffset, buffers).ConfigureAwait(false);
+            end = Math.Min(end, run.End);
+            var part = buffers.Part(at - run.Offset, end - run.Offset);
+            foreach (var owner in owners)
+            {
+                await WriteAsync((WritableReflinkFile)owner.File, owner.FileOffset, part).ConfigureAwait(false);
+            }
+
+            at = end;
         }
     }
 
@@ -84,7 +88,7 @@ internal sealed class ReflinkPlacement : IPlacementEngine
     /// <inheritdoc/>
     public void Publish(BlockRun run, ReadOnlySpan<RunOwner> owners)
     {
-        var written = Find(run).OwnersOf(run);
+        var written = OwnersOf(run);
         var files = new HashSet<WritableReflinkFile>(ReferenceEqualityComparer.Instance);
         foreach (var owner in owners)
         {
@@ -115,7 +119,7 @@ internal sealed class ReflinkPlacement : IPlacementEngine
     /// <inheritdoc/>
     public void Abandon(BlockRun run)
     {
-        foreach (var owner in Find(run).OwnersOf(run))
+        foreach (var owner in OwnersOf(run))
         {
             var file = (WritableReflinkFile)owner.File;
             file.NoteAbandoned(owner.FileOffset, run.Length);
@@ -136,6 +140,38 @@ internal sealed class ReflinkPlacement : IPlacementEngine
         }
     }
 
+    private async ValueTask WriteAsync(WritableReflinkFile file, long offset, IReadOnlyList<ReadOnlyMemory<byte>> buffers)
+    {
+        lock (_lock)
+        {
+            if (_refused.TryGetValue(file, out var error))
+            {
+                throw new IOException($"'{file}' cannot be written: {error.Message}", error);
+            }
+
+            _written.Add(file);
+        }
+
+        await file.WriteAsync(offset, buffers).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// The next name. Names come round, with another generation: what is indexed by addresses shall not grow for ever. Pages
+    /// are aligned, for all lengths are multiples of them.
+    /// </summary>
+    private BlockRun NameFor(long length)
+    {
+        if (_next + length > ExtentTable.FirstStaged + ExtentTable.StagedBytes)
+        {
+            _next = ExtentTable.FirstStaged;
+            _generation++;
+        }
+
+        var name = new BlockRun(_next, length);
+        _next += length;
+        return name;
+    }
+
     private void Stage(List<StagedRun> batch)
     {
         var ranges = new Dictionary<WritableReflinkFile, List<Extent>>(ReferenceEqualityComparer.Instance);
@@ -149,7 +185,7 @@ internal sealed class ReflinkPlacement : IPlacementEngine
                     ranges.Add(file, list = []);
                 }
 
-                list.Add(new Extent(owner.FileOffset, run.Name.Length, run.Name.Offset));
+                list.Add(new Extent(owner.FileOffset, run.Name.Length, run.Name.Offset, ExtentFlags.None, run.Generation));
             }
         }
 
@@ -160,8 +196,9 @@ internal sealed class ReflinkPlacement : IPlacementEngine
                 list.Sort(static (left, right) => left.FileOffset.CompareTo(right.FileOffset));
                 file.Stage(list);
             }
-            catch (Exception error) when (error is IOException or UnauthorizedAccessException or ObjectDisposedException)
+            catch (Exception error)
             {
+                // Whatever it is, it concerns this file alone.
                 lock (_lock)
                 {
                     _refused.Add(file, error);
@@ -186,8 +223,9 @@ internal sealed class ReflinkPlacement : IPlacementEngine
             {
                 file.Settle();
             }
-            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            catch (Exception error)
             {
+                // Whatever it is, it concerns this file alone.
                 NoteUnsettled(file);
                 failure ??= error;
             }
@@ -199,8 +237,14 @@ internal sealed class ReflinkPlacement : IPlacementEngine
         }
     }
 
-    /// <summary>The placed run that a part belongs to. Names ascend in the order of the batch.</summary>
-    private StagedRun Find(BlockRun part)
+    /// <summary>Who showed a part of a placed run when it was placed.</summary>
+    private RunOwner[] OwnersOf(BlockRun part) =>
+        Find(part.Offset) is var staged && part.End <= staged.Name.End
+            ? staged.OwnersOf(part.Offset)
+            : throw new InvalidOperationException($"{part} is no part of a run that was placed.");
+
+    /// <summary>The placed run that an address belongs to.</summary>
+    private StagedRun Find(long address)
     {
         lock (_lock)
         {
@@ -209,35 +253,37 @@ internal sealed class ReflinkPlacement : IPlacementEngine
             {
                 var middle = (low + high) >>> 1;
                 var staged = _batch[middle];
-                if (part.Offset < staged.Name.Offset)
+                if (address < staged.Name.Offset)
                 {
                     high = middle - 1;
                 }
-                else if (part.Offset >= staged.Name.End)
+                else if (address >= staged.Name.End)
                 {
                     low = middle + 1;
                 }
-                else if (part.End <= staged.Name.End)
-                {
-                    return staged;
-                }
                 else
                 {
-                    break;
+                    return staged;
                 }
             }
         }
 
-        throw new InvalidOperationException($"{part} was not placed.");
+        throw new InvalidOperationException($"Nothing was placed at {address}.");
     }
 
     /// <summary>A dirty run of this batch.</summary>
     /// <param name="Name">The addresses that stand for it.</param>
+    /// <param name="Generation">How often these addresses have been given out.</param>
     /// <param name="Owners">Who showed it when it was placed.</param>
-    private sealed record StagedRun(BlockRun Name, RunOwner[] Owners)
+    private sealed record StagedRun(BlockRun Name, uint Generation, RunOwner[] Owners)
     {
-        /// <summary>The places that show a part.</summary>
-        public RunOwner[] OwnersOf(BlockRun part) =>
-            [.. Owners.Select(owner => owner with { FileOffset = owner.FileOffset + (part.Offset - Name.Offset) })];
+        /// <summary>The places that show it from an address on.</summary>
+        public RunOwner[] OwnersOf(long address) =>
+            [.. Owners.Select(owner => owner with { FileOffset = owner.FileOffset + (address - Name.Offset) })];
+
+        /// <summary>Whether all places follow others at a distance.</summary>
+        public bool Continues(RunOwner[] others, long distance) =>
+            Owners.AsSpan().SequenceEqual(
+                [.. others.Select(other => other with { FileOffset = other.FileOffset + distance })]);
     }
 }

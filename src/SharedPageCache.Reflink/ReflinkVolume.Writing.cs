@@ -21,10 +21,10 @@ internal sealed partial class ReflinkVolume
                 return null;
             }
 
-            if (known is not WritableReflinkFile)
+            if (known is not WritableReflinkFile { IsDeleted: false })
             {
                 return !writes ? null : throw new InvalidOperationException(
-                    $"'{origin.Path}' is open for reading: dispose these handles before it is opened for writing.");
+                    $"'{origin.Path}' is open for reading, or was deleted by a handle that is still there: dispose the handles first.");
             }
 
             if (known.IsChanged && !writes)
@@ -213,11 +213,11 @@ internal sealed partial class ReflinkVolume
         return file.IsDeleted;
     }
 
-    private void Relocate(BlockRun from, BlockRun to, uint generation)
+    private void Relocate(PlacedRun from, PlacedRun to)
     {
         try
         {
-            Cached.Relocate(from, to, fromGeneration: 0, generation);
+            Cached.Relocate(from.Blocks, to.Blocks, from.Generation, to.Generation);
         }
         catch (ObjectDisposedException)
         {

@@ -53,6 +53,10 @@ internal sealed partial class WritableReflinkFile
                     .WriteAsync(buffers, offset, length).ConfigureAwait(false);
             }
         }
+        catch (ObjectDisposedException) when (IsDeleted)
+        {
+            // Nobody will ever read it.
+        }
         finally
         {
             EndOwnChange();
@@ -71,6 +75,11 @@ internal sealed partial class WritableReflinkFile
         try
         {
             RandomAccess.FlushToDisk(Handle);
+            DirectFile.DropKernelCopy(Handle);
+        }
+        catch (ObjectDisposedException) when (IsDeleted)
+        {
+            // Nobody will ever read it.
         }
         catch
         {
@@ -81,8 +90,6 @@ internal sealed partial class WritableReflinkFile
         {
             EndOwnChange();
         }
-
-        DirectFile.DropKernelCopy(Handle);
     }
 
     /// <summary>A staged range is published: the cache tells its sequence, the table shows the name already.</summary>
@@ -149,7 +156,7 @@ internal sealed partial class WritableReflinkFile
     /// <param name="relocate">Lets cached pages follow.</param>
     /// <returns>The names that were given up, and whether anything else lies elsewhere than before.</returns>
     public (List<Extent> GivenUp, bool HasMoved) Exchange(
-        ExtentTable answer, bool keepsStaged, Action<BlockRun, BlockRun, uint> relocate)
+        ExtentTable answer, bool keepsStaged, Action<PlacedRun, PlacedRun> relocate)
     {
         lock (_shape)
         {
@@ -170,7 +177,9 @@ internal sealed partial class WritableReflinkFile
                     }
 
                     var name = new BlockRun(run.PhysicalOffset + (part.FileOffset - run.FileOffset), part.Length);
-                    relocate(name, new BlockRun(part.PhysicalOffset, part.Length), part.Generation);
+                    relocate(
+                        new PlacedRun(name, run.Generation),
+                        new PlacedRun(new BlockRun(part.PhysicalOffset, part.Length), part.Generation));
                 }
             }
 

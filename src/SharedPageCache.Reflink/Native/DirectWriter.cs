@@ -21,12 +21,12 @@ internal readonly struct DirectWriter(SafeFileHandle direct, SafeFileHandle buff
         var whole = length & -blockSize;
         if (whole > 0)
         {
-            await WriteWholeAsync(Part(buffers, 0, whole), offset).ConfigureAwait(false);
+            await WriteWholeAsync(buffers.Part(0, whole), offset).ConfigureAwait(false);
         }
 
         if (length > whole)
         {
-            await RandomAccess.WriteAsync(buffered, Part(buffers, whole, length), offset + whole).ConfigureAwait(false);
+            await RandomAccess.WriteAsync(buffered, buffers.Part(whole, length), offset + whole).ConfigureAwait(false);
         }
     }
 
@@ -48,24 +48,5 @@ internal readonly struct DirectWriter(SafeFileHandle direct, SafeFileHandle buff
         }
 
         await RandomAccess.WriteAsync(direct, copy.Memory, offset).ConfigureAwait(false);
-    }
-
-    /// <summary>The bytes [start, end) of a list of buffers.</summary>
-    private static List<ReadOnlyMemory<byte>> Part(IReadOnlyList<ReadOnlyMemory<byte>> buffers, long start, long end)
-    {
-        var part = new List<ReadOnlyMemory<byte>>(buffers.Count);
-        long at = 0;
-        foreach (var buffer in buffers)
-        {
-            var (first, last) = (Math.Max(start - at, 0), Math.Min(end - at, buffer.Length));
-            if (first < last)
-            {
-                part.Add(buffer[(int)first..(int)last]);
-            }
-
-            at += buffer.Length;
-        }
-
-        return part;
     }
 }
