@@ -3,7 +3,7 @@ namespace SharedPageCache.Reflink;
 /// <content>Files that are written.</content>
 internal sealed partial class ReflinkVolume
 {
-    private const int Attempts = 100;
+    private const int Attempts = 20;
 
     /// <summary>Takes one more opening of a file that is open for writing.</summary>
     /// <param name="origin">The file, just opened; its descriptor is closed if it was open already.</param>
@@ -91,8 +91,20 @@ internal sealed partial class ReflinkVolume
                 throw new IOException($"'{file}' is still being closed.");
             }
 
-            // What was closed during a write-back stays known until that has ended.
-            Thread.Sleep(1);
+            // What was closed during a write-back stays known until that has ended: so its turn is waited for.
+            WaitForWriteback();
+        }
+    }
+
+    private void WaitForWriteback()
+    {
+        try
+        {
+            Cached.FlushAsync().AsTask().GetAwaiter().GetResult();
+        }
+        catch (CacheWritebackException)
+        {
+            // Another file's: told by its own flush.
         }
     }
 
