@@ -73,7 +73,8 @@ internal static class Experiment
             using var set = ReflinkSet.Make(folder, source, options.Files, progress, cancellationToken);
             KernelLeg kernel = KernelLeg.Run(set, progress, cancellationToken);
             SharedLeg shared = SharedLeg.Run(set, disk?.File, progress, cancellationToken);
-            return new ExperimentFigures(options.Files, set.ImageBytes, kernel, shared);
+            WriteLeg? write = options.Write ? WriteLeg.RunAsync(set, progress, cancellationToken).GetAwaiter().GetResult() : null;
+            return new ExperimentFigures(options.Files, set.ImageBytes, kernel, shared, write);
         });
 
         if (options.Json)

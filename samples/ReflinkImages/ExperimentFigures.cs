@@ -8,21 +8,33 @@ namespace SharedPageCache.Samples.ReflinkImages;
 /// <param name="ImageBytes">The length of each in bytes.</param>
 /// <param name="Kernel">What plain reads cost.</param>
 /// <param name="Shared">What reads through the cache cost.</param>
-internal sealed record ExperimentFigures(int Files, long ImageBytes, KernelLeg Kernel, SharedLeg Shared)
+/// <param name="Writing">What writing did, if it was asked for.</param>
+internal sealed record ExperimentFigures(int Files, long ImageBytes, KernelLeg Kernel, SharedLeg Shared, WriteLeg? Writing)
 {
-    /// <summary>Whether every byte was right, both ways.</summary>
-    public bool Verified => Kernel.Verified && Shared.Verified;
+    /// <summary>Whether every byte was right, both ways, and what was written is what was found.</summary>
+    public bool Verified => Kernel.Verified && Shared.Verified && Writing is not { Verified: false };
 
     /// <summary>The figures as one JSON object.</summary>
-    public string ToJson() => new JsonObject
+    public string ToJson()
     {
-        ["files"] = Files,
-        ["distinct_bytes"] = Shared.DistinctBytes,
-        ["kernel_cache_bytes"] = Kernel.CachedBytes,
-        ["shared_resident_bytes"] = Shared.ResidentBytes,
-        ["shared_kernel_bytes"] = Shared.KernelBytes,
-        ["verified"] = Verified,
-    }.ToJsonString();
+        var figures = new JsonObject
+        {
+            ["files"] = Files,
+            ["distinct_bytes"] = Shared.DistinctBytes,
+            ["kernel_cache_bytes"] = Kernel.CachedBytes,
+            ["shared_resident_bytes"] = Shared.ResidentBytes,
+            ["shared_kernel_bytes"] = Shared.KernelBytes,
+        };
+        if (Writing is not null)
+        {
+            figures["files_written"] = Writing.Files;
+            figures["pages_written"] = Writing.PagesWritten;
+            figures["written_pages_read_again"] = Writing.ReadAgain;
+        }
+
+        figures["verified"] = Verified;
+        return figures.ToJsonString();
+    }
 
     /// <summary>Writes the figures as a table.</summary>
     /// <param name="console">Where it goes.</param>
@@ -47,7 +59,14 @@ internal sealed record ExperimentFigures(int Files, long ImageBytes, KernelLeg K
         console.MarkupLine(
             Verified
                 ? $"  [green]verified[/]: all {Files:n0} files have the SHA-256 of the image, both ways"
-                : "  [red]NOT verified[/]: the SHA-256 of a file differs from the image's");
+                : "  [red]NOT verified[/]: a file is not what it must be");
+        if (Writing is { } writing)
+        {
+            console.MarkupLine(
+                $"  written: {writing.PagesWritten:n0} pages to {writing.Files:n0} files, half of them cloned dirty, in {writing.Time.TotalSeconds:0.0} s; "
+                + $"{writing.ReadAgain:n0} read again; plain reads found {(writing.Verified ? "[green]what was written[/]" : "[red]something else[/]")}");
+        }
+
         console.WriteLine();
     }
 }

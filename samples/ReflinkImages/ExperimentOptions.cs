@@ -17,6 +17,7 @@ internal sealed record ExperimentOptions
           --files N       how many reflinks to make, 2 to 10000 (default 100)
           --source PATH   the file, or the directory of files, that becomes the image
                           (default: the .NET shared framework of this machine, at least 64 MiB)
+          --write         also write to up to 50 of the reflinks, clone them while they are dirty, and compare with plain reads
           --json          print one JSON object and nothing else
           --help          print this
 
@@ -34,6 +35,9 @@ internal sealed record ExperimentOptions
 
     /// <summary>The file or directory that becomes the image; null for the files of this machine's .NET.</summary>
     public string? Source { get; private init; }
+
+    /// <summary>Whether to write to some of the reflinks too.</summary>
+    public bool Write { get; private init; }
 
     /// <summary>Whether to print JSON in place of a table.</summary>
     public bool Json { get; private init; }
@@ -56,6 +60,7 @@ internal sealed record ExperimentOptions
                 "--make-xfs" => options with { MakeXfs = true },
                 "--files" => options with { Files = Number(2, 10_000) },
                 "--source" => options with { Source = Value() },
+                "--write" => options with { Write = true },
                 "--json" => options with { Json = true },
                 "--help" or "-h" or "-?" => options with { Help = true },
                 _ => throw new UsageException($"there is no option '{name}'"),

@@ -36,4 +36,23 @@ internal static class BufferList
             source = source[part..];
         }
     }
+
+    /// <summary>The bytes [start, end) of a list of buffers.</summary>
+    public static List<ReadOnlyMemory<byte>> Part(this IReadOnlyList<ReadOnlyMemory<byte>> buffers, long start, long end)
+    {
+        var part = new List<ReadOnlyMemory<byte>>(buffers.Count);
+        long at = 0;
+        foreach (var buffer in buffers)
+        {
+            var (first, last) = (Math.Max(start - at, 0), Math.Min(end - at, buffer.Length));
+            if (first < last)
+            {
+                part.Add(buffer[(int)first..(int)last]);
+            }
+
+            at += buffer.Length;
+        }
+
+        return part;
+    }
 }

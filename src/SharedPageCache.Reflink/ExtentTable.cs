@@ -26,14 +26,14 @@ namespace SharedPageCache.Reflink;
 /// the same address. Files that end at the same byte still share it.
 /// </para>
 /// </remarks>
-internal sealed class ExtentTable
+internal sealed partial class ExtentTable
 {
     private readonly Extent[] _extents;
+    private VolumePiece[]? _pieces;
 
-    private ExtentTable(Extent[] extents, VolumePiece[] pieces, long length)
+    private ExtentTable(Extent[] extents, long length)
     {
         _extents = extents;
-        Pieces = pieces;
         Length = length;
     }
 
@@ -41,9 +41,10 @@ internal sealed class ExtentTable
     public long Length { get; }
 
     /// <summary>
-    /// The blocks that the file shows, ascending by address, each address once even if the file shows it twice.
+    /// The blocks that the file shows, ascending by address, each address once even if the file shows it twice. Without
+    /// staged runs. Made at the first use; whoever makes it makes the same.
     /// </summary>
-    public VolumePiece[] Pieces { get; }
+    public VolumePiece[] Pieces => Volatile.Read(ref _pieces) is { } known ? known : _pieces = PiecesOf(_extents);
 
     public IReadOnlyList<Extent> Extents => _extents;
 
@@ -56,7 +57,6 @@ internal sealed class ExtentTable
     {
         var extents = new List<Extent>(raw.Count + 1);
         var blocksEnd = (length + blockSize - 1) & -blockSize;
-        var tail = (int)(length & (blockSize - 1));
         long covered = 0;
         foreach (var piece in raw)
         {
@@ -68,7 +68,8 @@ internal sealed class ExtentTable
             }
 
             covered = end;
-            var aligned = ((piece.FileOffset | piece.Length | piece.PhysicalOffset) & (blockSize - 1)) == 0;
+            var aligned = ((piece.FileOffset | piece.Length | piece.PhysicalOffset) & (blockSize - 1)) == 0
+                && piece.PhysicalOffset <= FirstStaged - piece.Length;
             if (piece.HasAddress && piece.IsUnwritten)
             {
                 Append(extents, new Extent(start, end - start, 0, ExtentFlags.Unwritten));
@@ -77,20 +78,13 @@ internal sealed class ExtentTable
             {
                 Append(extents, new Extent(start, end - start, 0, ExtentFlags.Opaque));
             }
-            else if (end == blocksEnd && tail != 0)
-            {
-                var last = end - blockSize;
-                Append(extents, new Extent(start, last - start, piece.PhysicalOffset, ExtentFlags.Shared));
-                extents.Add(new Extent(
-                    last, blockSize, piece.PhysicalOffset + (last - start), ExtentFlags.Shared, (uint)tail));
-            }
             else
             {
                 Append(extents, new Extent(start, end - start, piece.PhysicalOffset, ExtentFlags.Shared));
             }
         }
 
-        return new ExtentTable([.. extents], PiecesOf(extents), length);
+        return Finish(extents, length, blockSize);
     }
 
     /// <summary>Writes the extents that overlap a range.</summary>
@@ -220,12 +214,12 @@ internal sealed class ExtentTable
     }
 
     /// <summary>Sorts by address and cuts off what an earlier piece shows already.</summary>
-    private static VolumePiece[] PiecesOf(List<Extent> extents)
+    private static VolumePiece[] PiecesOf(Extent[] extents)
     {
-        var pieces = new List<VolumePiece>(extents.Count);
+        var pieces = new List<VolumePiece>(extents.Length);
         foreach (var extent in extents)
         {
-            if (!extent.ReadsZero && !extent.IsOpaque)
+            if (!extent.ReadsZero && !extent.IsOpaque && !IsStaged(extent))
             {
                 pieces.Add(new VolumePiece(extent.PhysicalOffset, extent.Length, extent.FileOffset));
             }

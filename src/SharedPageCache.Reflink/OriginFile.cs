@@ -16,7 +16,7 @@ internal sealed record OriginFile(
     /// <exception cref="NotSupportedException">It is not a regular file, or lies neither on XFS nor on btrfs.</exception>
     /// <exception cref="IOException">It cannot be opened, or the file system failed.</exception>
     /// <exception cref="UnauthorizedAccessException">No permission.</exception>
-    public static OriginFile Open(string path)
+    public static OriginFile Open(string path, FileAccess access = FileAccess.Read)
     {
         var fullPath = System.IO.Path.GetFullPath(path);
         if (FileStatus.IsSpecial(fullPath))
@@ -24,7 +24,20 @@ internal sealed record OriginFile(
             throw new NotSupportedException($"'{fullPath}' is not a regular file.");
         }
 
-        var handle = DirectFile.Open(fullPath);
+        return Look(fullPath, DirectFile.Open(fullPath, access));
+    }
+
+    /// <summary>Makes a file that has no name yet, in the folder of a name that it may get.</summary>
+    /// <exception cref="IOException">The file system failed.</exception>
+    /// <exception cref="UnauthorizedAccessException">No permission.</exception>
+    public static OriginFile CreateUnnamed(string path)
+    {
+        var fullPath = System.IO.Path.GetFullPath(path);
+        return Look(fullPath, WritableFile.CreateUnnamed(System.IO.Path.GetDirectoryName(fullPath)!));
+    }
+
+    private static OriginFile Look(string fullPath, SafeFileHandle handle)
+    {
         try
         {
             var status = FileStatus.Of(handle, fullPath);

@@ -6,7 +6,8 @@ namespace SharedPageCache.Reflink;
 /// </summary>
 /// <remarks>
 /// A file that is closed or found changed while it is read fails the load and has advanced its sequence by then: the
-/// cache lets whoever else waits for the block load it through a file of their own.
+/// cache lets whoever else waits for the block load it through a file of their own. Writes go to the files that show the
+/// run, at their own offsets: the file system chooses the blocks.
 /// </remarks>
 internal sealed class ReflinkDevice(ReflinkVolume volume, int blockSize) : IBlockDevice
 {
@@ -30,6 +31,22 @@ internal sealed class ReflinkDevice(ReflinkVolume volume, int blockSize) : IBloc
         var read = FileOf(origin).ReadAsync(run, origin.FileOffset, buffers, blocking: true, CancellationToken.None);
         return read.IsCompletedSuccessfully ? read.Result : read.AsTask().GetAwaiter().GetResult();
     }
+
+    /// <inheritdoc/>
+    public async ValueTask<int> WriteAsync(
+        BlockRun run, BlockOrigin origin, IReadOnlyList<ReadOnlyMemory<byte>> buffers, CancellationToken cancellationToken)
+    {
+        if (volume.Placement is not { } placement)
+        {
+            throw new NotSupportedException($"Files of {volume.Name} are only read.");
+        }
+
+        await placement.WriteAsync(run, buffers).ConfigureAwait(false);
+        return (int)run.Length;
+    }
+
+    /// <inheritdoc/>
+    public ValueTask FlushAsync(CancellationToken cancellationToken) => volume.Placement?.SyncAsync() ?? ValueTask.CompletedTask;
 
     private ReflinkFile FileOf(BlockOrigin origin) =>
         origin.File is ReflinkFile file && file.Volume == volume

@@ -28,7 +28,7 @@ namespace SharedPageCache.Reflink;
 /// again, and a file that has changed gives none at all.
 /// </para>
 /// </remarks>
-internal sealed class ReflinkFile : IExtentMap
+internal class ReflinkFile : IExtentMap
 {
     private const long MaxOpaqueBytes = 4 << 20;
 
@@ -38,6 +38,7 @@ internal sealed class ReflinkFile : IExtentMap
     private FileSnapshot _snapshot;
     private Finding? _finding;
     private long _sequence;
+    private long _ownChanges;
     private long _opaqueBytes;
     private volatile bool _isMoved;
     private volatile bool _isClosed;
@@ -74,10 +75,19 @@ internal sealed class ReflinkFile : IExtentMap
     /// <inheritdoc/>
     public long Sequence => Interlocked.Read(ref _sequence);
 
+    /// <summary>Whether the last handle has gone.</summary>
+    public bool IsClosed => _isClosed;
+
+    /// <summary>Whether the file was found changed by somebody else.</summary>
+    public bool IsChanged => Volatile.Read(ref _finding) is not null;
+
     /// <summary>Whether the snapshot is believed: what may vouch for blocks and serve loads.</summary>
     public bool IsCurrent => !_isClosed && !_isMoved && Volatile.Read(ref _finding) is null;
 
     public bool IsMoved => _isMoved;
+
+    /// <summary>The blocks that the file is counted for. Guarded by the volume's lock.</summary>
+    public IReadOnlyList<VolumePiece> Held { get; set; } = [];
 
     /// <summary>The open handles. Guarded by the volume's lock.</summary>
     public List<ReflinkedFile> Handles { get; } = [];
@@ -131,7 +141,13 @@ internal sealed class ReflinkFile : IExtentMap
         CheckStamp();
         ThrowIfRefused();
         ThrowIfElsewhere(run, offset);
-        if (read < length && offset + read >= table.Length)
+        if (offset + length > table.Length)
+        {
+            // Of a file that is to be cut the file system may have more.
+            buffers.ClearFrom((int)Math.Max(0, table.Length - offset));
+        }
+
+        if (read < length && offset + read >= Math.Min(table.Length, Snapshot.Stamp.Size))
         {
             buffers.ClearFrom(read);
             return length;
@@ -160,7 +176,7 @@ internal sealed class ReflinkFile : IExtentMap
     /// Whether the file shows runs of the volume at this moment, as its snapshot says: what makes it their witness. Under
     /// the volume's lock.
     /// </summary>
-    /// <param name="runs">Runs that the snapshot shows.</param>
+    /// <param name="runs">Runs that the snapshot shows, or has shown.</param>
     public bool VouchesFor(IReadOnlyList<BlockRun> runs)
     {
         if (!IsCurrent)
@@ -171,7 +187,11 @@ internal sealed class ReflinkFile : IExtentMap
         try
         {
             CheckStamp();
-            var parts = PartsOf(runs);
+            if (PartsOf(runs) is not { } parts)
+            {
+                return false;
+            }
+
             var from = parts.Min(static part => part.FileOffset);
             var to = parts.Max(static part => part.FileOffset + part.Length);
             var raw = QueryExtents(from, to - from, sync: false);
@@ -218,7 +238,7 @@ internal sealed class ReflinkFile : IExtentMap
     }
 
     /// <summary>Closes the descriptor once the reads under way have returned.</summary>
-    public void CloseDescriptor()
+    public virtual void CloseDescriptor()
     {
         DropKernelCopy();
         _handle.Dispose();
@@ -226,10 +246,94 @@ internal sealed class ReflinkFile : IExtentMap
 
     /// <summary>Compares the stamp of a fresh look with the snapshot's.</summary>
     /// <returns>Whether it is the same content.</returns>
-    public bool Accepts(FileStamp fresh)
+    public bool Accepts(FileStamp fresh) => Accepts(fresh, Interlocked.Read(ref _ownChanges));
+
+    /// <summary>Refuses the file if it was found changed or is closed.</summary>
+    public void ThrowIfRefused()
+    {
+        ObjectDisposedException.ThrowIf(_isClosed, typeof(ReflinkedFile));
+        if (Volatile.Read(ref _finding) is { } finding)
+        {
+            throw new ReflinkFileChangedException(Path, finding.Changes, finding.Description);
+        }
+    }
+
+    public override string ToString() => Path;
+
+    /// <summary>Looks whether somebody else has changed the file.</summary>
+    /// <remarks>
+    /// <see cref="_ownChanges"/> is odd while this process itself changes the file: its times move then, and no look is worth
+    /// anything. The number is read (a full fence) before the look and after the comparison; if both are the same and even,
+    /// nothing of our own came between, and the stamp that was compared with is of before the look.
+    /// </remarks>
+    /// <exception cref="ReflinkFileChangedException">Somebody has.</exception>
+    protected void CheckStamp()
+    {
+        var changes = Interlocked.Read(ref _ownChanges);
+        if ((changes & 1) == 0 && !Accepts(FileStatus.Of(_handle, Path).Stamp, changes))
+        {
+            ThrowIfRefused();
+        }
+    }
+
+    /// <summary>From here on the file's times move because of this process. Not while it is so already.</summary>
+    protected void EnterOwnChange() => Interlocked.Increment(ref _ownChanges);
+
+    /// <summary>The file's times stand still again: what they are now is what they are compared with.</summary>
+    protected void LeaveOwnChange()
+    {
+        try
+        {
+            var stamp = FileStatus.Of(_handle, Path).Stamp;
+            Update(snapshot => snapshot with { Stamp = stamp });
+        }
+        catch (ObjectDisposedException)
+        {
+            // Closed meanwhile: there is nothing to compare any more.
+        }
+        finally
+        {
+            Interlocked.Increment(ref _ownChanges);
+        }
+    }
+
+    /// <summary>Moves the sequence, then shows other extents: <see cref="IExtentMap.Sequence"/> asks for this order.</summary>
+    protected void Show(ExtentTable table)
+    {
+        Advance();
+        Update(snapshot => snapshot with { Table = table });
+    }
+
+    protected void Advance() => Interlocked.Increment(ref _sequence);
+
+    protected void NoteFound() => _isMoved = false;
+
+    protected SafeFileHandle Handle => _handle;
+
+    protected int MemoryAlignment => _memoryAlignment;
+
+    /// <summary>Stamp and extents are changed by different threads: each keeps what the other did.</summary>
+    private void Update(Func<FileSnapshot, FileSnapshot> change)
+    {
+        while (true)
+        {
+            var snapshot = Snapshot;
+            if (Interlocked.CompareExchange(ref _snapshot, change(snapshot), snapshot) == snapshot)
+            {
+                return;
+            }
+        }
+    }
+
+    private bool Accepts(FileStamp fresh, long ownChanges)
     {
         var snapshot = Snapshot;
         if (fresh == snapshot.Stamp)
+        {
+            return true;
+        }
+
+        if (Interlocked.Read(ref _ownChanges) != ownChanges)
         {
             return true;
         }
@@ -249,26 +353,6 @@ internal sealed class ReflinkFile : IExtentMap
         }
 
         return false;
-    }
-
-    /// <summary>Refuses the file if it was found changed or is closed.</summary>
-    public void ThrowIfRefused()
-    {
-        ObjectDisposedException.ThrowIf(_isClosed, typeof(ReflinkedFile));
-        if (Volatile.Read(ref _finding) is { } finding)
-        {
-            throw new ReflinkFileChangedException(Path, finding.Changes, finding.Description);
-        }
-    }
-
-    public override string ToString() => Path;
-
-    private void CheckStamp()
-    {
-        if (!Accepts(FileStatus.Of(_handle, Path).Stamp))
-        {
-            ThrowIfRefused();
-        }
     }
 
     private void ThrowIfElsewhere(BlockRun run, long offset)
@@ -300,7 +384,8 @@ internal sealed class ReflinkFile : IExtentMap
         }
     }
 
-    private List<VolumePiece> PartsOf(IReadOnlyList<BlockRun> runs)
+    /// <summary>Where the file shows runs; null if it does not show all of them (any more).</summary>
+    private List<VolumePiece>? PartsOf(IReadOnlyList<BlockRun> runs)
     {
         var table = Table;
         var parts = new List<VolumePiece>(runs.Count);
@@ -308,8 +393,11 @@ internal sealed class ReflinkFile : IExtentMap
         {
             for (var at = run.Offset; at < run.End;)
             {
-                var piece = table.FindPiece(at)
-                    ?? throw new InvalidOperationException($"'{Path}' was asked about {run}, which it never showed.");
+                if (table.FindPiece(at) is not { } piece)
+                {
+                    return null;
+                }
+
                 var end = Math.Min(piece.End, run.End);
                 parts.Add(new VolumePiece(at, end - at, piece.FileOffset + (at - piece.PhysicalOffset)));
                 at = end;

@@ -28,7 +28,7 @@ namespace SharedPageCache.Reflink;
 /// </code>
 /// </example>
 [DebuggerDisplay("{ToString(),nq}")]
-public sealed class ReflinkStore : IDisposable
+public sealed class ReflinkStore : IDisposable, IAsyncDisposable
 {
     private const int Attempts = 5;
 
@@ -38,7 +38,9 @@ public sealed class ReflinkStore : IDisposable
     private readonly Dictionary<VolumeId, ReflinkVolume> _volumes = [];
     private readonly HashSet<ReflinkedFile> _handles = [];
     private readonly ReflinkChangeCheck _check;
+    private readonly bool _allowsWriting;
     private bool _isDisposed;
+    private bool _isClosed;
 
     /// <summary>Makes the store of a cache.</summary>
     /// <param name="cache">The cache; it is not disposed with the store and must be disposed after it.</param>
@@ -62,6 +64,7 @@ public sealed class ReflinkStore : IDisposable
                 $"ChangeCheck {(int)_check} does not exist: use ChangeTime or ModificationTime.", nameof(options));
         }
 
+        _allowsWriting = options?.AllowWriting ?? false;
         Cache = cache;
         if (!StoreOf.TryAdd(cache, this))
         {
@@ -115,53 +118,58 @@ public sealed class ReflinkStore : IDisposable
     /// <exception cref="ReflinkFileChangedException">Somebody kept changing the file while it was opened.</exception>
     /// <exception cref="IOException">The file system failed.</exception>
     /// <exception cref="ObjectDisposedException">The store or the cache is disposed.</exception>
-    public ReflinkedFile Open(string path, SecurityDomain domain = default)
+    public ReflinkedFile Open(string path, SecurityDomain domain = default) => OpenFile(path, domain, writes: false);
+
+    /// <summary>Opens a file for reading and writing.</summary>
+    /// <remarks>
+    /// <para>
+    /// What is written is dirty in the cache until a flush, or the background, writes it to the file; the file system
+    /// chooses the blocks, and pages stay cached. Clone such a file with <see cref="ReflinkedFile.CloneAsync"/>. Opening it
+    /// again, also by <see cref="Open"/>, gives another handle on the same tree of pages, which can write too.
+    /// </para>
+    /// <para>
+    /// Nobody else may write to the file meanwhile. Who does is noticed as for files that are read, but not while this
+    /// process itself is writing.
+    /// </para>
+    /// </remarks>
+    /// <param name="path">The path of a regular file on XFS or btrfs.</param>
+    /// <param name="domain">The trust domain of the file.</param>
+    /// <returns>The handle, to be disposed by the caller.</returns>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="UnauthorizedAccessException">No permission.</exception>
+    /// <exception cref="NotSupportedException">
+    /// Not a regular file, neither XFS nor btrfs, or the cache's pages are smaller than the file system's blocks.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// The store's options do not allow writing, or the file is open for reading, or in another domain.
+    /// </exception>
+    /// <exception cref="ReflinkFileChangedException">Somebody else has changed the file, or keeps changing it.</exception>
+    /// <exception cref="IOException">The file system failed.</exception>
+    /// <exception cref="ObjectDisposedException">The store or the cache is disposed.</exception>
+    public ReflinkedFile OpenForWriting(string path, SecurityDomain domain = default) =>
+        _allowsWriting
+            ? OpenFile(path, domain, writes: true)
+            : throw new InvalidOperationException($"The store was made for reading only: set {nameof(ReflinkStoreOptions)}.{nameof(ReflinkStoreOptions.AllowWriting)}.");
+
+    /// <summary>
+    /// Closes all handles that are still open and detaches the volumes. The cache itself stays. What is dirty is written
+    /// back before; what cannot be is lost, and only <see cref="DisposeAsync"/> says so.
+    /// </summary>
+    public void Dispose() => CloseVolumes(CloseHandles());
+
+    /// <summary>Writes back what is dirty, then closes the store.</summary>
+    /// <exception cref="CacheWritebackException">
+    /// Something could not be written back. The handles are closed; the volumes stay attached, so that it can be tried again.
+    /// </exception>
+    public async ValueTask DisposeAsync()
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        ThrowIfDisposed();
-        var origin = OriginFile.Open(path);
-        ReflinkFile file;
-        try
-        {
-            file = Admit(origin, domain);
-        }
-        catch
-        {
-            origin.Handle.Dispose();
-            throw;
-        }
-
-        return OpenHandle(file);
-    }
-
-    /// <summary>Closes all handles that are still open and detaches the volumes. The cache itself stays.</summary>
-    public void Dispose()
-    {
-        ReflinkedFile[] handles;
-        ReflinkVolume[] volumes;
-        lock (_lock)
-        {
-            if (_isDisposed)
-            {
-                return;
-            }
-
-            _isDisposed = true;
-            handles = [.. _handles];
-            volumes = [.. _volumes.Values];
-        }
-
-        foreach (var handle in handles)
-        {
-            handle.Dispose();
-        }
-
+        var volumes = CloseHandles();
         foreach (var volume in volumes)
         {
-            volume.Cached.Dispose();
+            await volume.Cached.FlushAsync().ConfigureAwait(false);
         }
 
-        StoreOf.Remove(Cache);
+        CloseVolumes(volumes);
     }
 
     /// <inheritdoc/>
@@ -190,13 +198,62 @@ public sealed class ReflinkStore : IDisposable
         }
     }
 
-    private ReflinkFile Admit(OriginFile origin, SecurityDomain domain)
+    /// <summary>Makes the handle of a clone that was just made, and gives the clone its name.</summary>
+    internal ReflinkedFile AdoptClone(MappedFile mapped, OriginFile target)
+    {
+        var file = (ReflinkFile)mapped.Extents;
+        try
+        {
+            Native.WritableFile.Link(target.Handle, target.Path);
+        }
+        catch
+        {
+            mapped.Dispose();
+            file.Volume.Release(file, handle: null);
+            throw;
+        }
+
+        return OpenHandle(file, mapped);
+    }
+
+    private ReflinkedFile OpenFile(string path, SecurityDomain domain, bool writes)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ThrowIfDisposed();
+        var origin = OriginFile.Open(path, writes ? FileAccess.ReadWrite : FileAccess.Read);
+        ReflinkFile file;
+        try
+        {
+            file = Admit(origin, domain, writes);
+        }
+        catch
+        {
+            origin.Handle.Dispose();
+            throw;
+        }
+
+        return OpenHandle(file, mapped: null);
+    }
+
+    private ReflinkFile Admit(OriginFile origin, SecurityDomain domain, bool writes)
     {
         var volume = VolumeOf(origin);
+        if (writes && volume.Placement is null)
+        {
+            throw new NotSupportedException(
+                $"'{origin.Path}' cannot be written: the cache's pages of {Cache.Options.PageSize} bytes are smaller than the blocks of {volume.BlockSize}.");
+        }
+
         for (var attempt = 1; ; attempt++)
         {
+            if (volume.Join(origin, domain, writes) is { } open)
+            {
+                return open;
+            }
+
             var snapshot = FileSnapshot.Take(origin.Handle, origin.Path, volume.BlockSize);
-            if (volume.Admit(origin, snapshot, domain) is { } file)
+            var file = writes ? volume.AdmitForWriting(origin, snapshot, domain) : volume.Admit(origin, snapshot, domain);
+            if (file is not null)
             {
                 return file;
             }
@@ -209,6 +266,46 @@ public sealed class ReflinkStore : IDisposable
         }
     }
 
+    private ReflinkVolume[] CloseHandles()
+    {
+        ReflinkedFile[] handles;
+        ReflinkVolume[] volumes;
+        lock (_lock)
+        {
+            _isDisposed = true;
+            handles = [.. _handles];
+            volumes = [.. _volumes.Values];
+        }
+
+        foreach (var handle in handles)
+        {
+            handle.Dispose();
+        }
+
+        return volumes;
+    }
+
+    private void CloseVolumes(ReflinkVolume[] volumes)
+    {
+        lock (_lock)
+        {
+            if (_isClosed)
+            {
+                return;
+            }
+
+            _isClosed = true;
+        }
+
+        foreach (var volume in volumes)
+        {
+            volume.Cached.Dispose();
+            volume.CloseAll();
+        }
+
+        StoreOf.Remove(Cache);
+    }
+
     private ReflinkVolume VolumeOf(OriginFile origin)
     {
         lock (_lock)
@@ -216,7 +313,7 @@ public sealed class ReflinkStore : IDisposable
             ThrowIfDisposed();
             if (!_volumes.TryGetValue(origin.FileSystem.Identity, out var volume))
             {
-                volume = new ReflinkVolume(Cache, origin.FileSystem, _check);
+                volume = new ReflinkVolume(Cache, origin.FileSystem, _check, _allowsWriting);
                 _volumes.Add(origin.FileSystem.Identity, volume);
             }
 
@@ -224,13 +321,12 @@ public sealed class ReflinkStore : IDisposable
         }
     }
 
-    private ReflinkedFile OpenHandle(ReflinkFile file)
+    private ReflinkedFile OpenHandle(ReflinkFile file, MappedFile? mapped)
     {
-        MappedFile? mapped = null;
         try
         {
-            var options = new FileOpenOptions { Id = file.Id, Name = file.Path, Domain = file.Domain };
-            mapped = file.Volume.Cached.OpenFile(file, file.Table.Length, options);
+            mapped ??= file.Volume.OpenMapping(file);
+            (file as WritableReflinkFile)?.Keep();
             var handle = new ReflinkedFile(this, file, mapped);
             lock (_lock)
             {

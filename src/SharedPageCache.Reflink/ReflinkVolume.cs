@@ -33,7 +33,7 @@ namespace SharedPageCache.Reflink;
 /// nothing; extents are answered and loads are served without it.
 /// </para>
 /// </remarks>
-internal sealed class ReflinkVolume
+internal sealed partial class ReflinkVolume
 {
     private readonly Lock _lock = new();
     private readonly RunLedger<ReflinkFile> _ledger = new();
@@ -41,13 +41,17 @@ internal sealed class ReflinkVolume
     private readonly List<ReflinkFile> _open = [];
     private readonly ReflinkChangeCheck _check;
 
-    public ReflinkVolume(PageCache cache, FileSystemStatus fileSystem, ReflinkChangeCheck check)
+    public ReflinkVolume(PageCache cache, FileSystemStatus fileSystem, ReflinkChangeCheck check, bool allowsWriting)
     {
         _check = check;
         BlockSize = fileSystem.BlockSize;
         Name = fileSystem.Name;
+
+        // A page is what is written; the file system writes no less than a block.
+        Placement = allowsWriting && cache.Options.PageSize >= BlockSize ? new ReflinkPlacement() : null;
         Cached = cache.AttachVolume(
-            new ReflinkDevice(this, BlockSize), new VolumeOptions { Id = fileSystem.Identity, Name = Name });
+            new ReflinkDevice(this, BlockSize),
+            new VolumeOptions { Id = fileSystem.Identity, Name = Name, Placement = Placement });
     }
 
     public string Name { get; }
@@ -55,6 +59,9 @@ internal sealed class ReflinkVolume
     public int BlockSize { get; }
 
     public CachedVolume Cached { get; }
+
+    /// <summary>The write-back of the volume; null if its files are only read.</summary>
+    public ReflinkPlacement? Placement { get; }
 
     /// <summary>
     /// Takes an opened file in: the file itself, or the one that is open for the same inode already.
@@ -70,8 +77,8 @@ internal sealed class ReflinkVolume
                 return null;
             }
 
-            if (_named.TryGetValue(origin.Key, out var known) && known.Domain == domain && known.Accepts(now)
-                && TryRefresh(known, snapshot))
+            if (_named.TryGetValue(origin.Key, out var known) && known is not WritableReflinkFile
+                && known.Domain == domain && known.Accepts(now) && TryRefresh(known, snapshot))
             {
                 known.Openings++;
                 origin.Handle.Dispose();
@@ -80,15 +87,7 @@ internal sealed class ReflinkVolume
 
             // The name in the cache stays with an opening that was found changed, until its handles are gone.
             var id = known is null ? origin.Key.Id : FileId.None;
-            var file = new ReflinkFile(this, origin, snapshot, id, domain, _check);
-            Hold(file, snapshot.Table);
-            _open.Add(file);
-            if (known is null)
-            {
-                _named.Add(origin.Key, file);
-            }
-
-            return file;
+            return Enter(new ReflinkFile(this, origin, snapshot, id, domain, _check));
         }
     }
 
@@ -115,23 +114,32 @@ internal sealed class ReflinkVolume
                 return;
             }
 
-            file.MarkClosed();
-            _open.Remove(file);
-            if (_named.GetValueOrDefault(file.Key) == file)
+            if (file is not WritableReflinkFile)
             {
-                _named.Remove(file.Key);
+                Close(file);
             }
-
-            LetGo(file, file.Table);
         }
 
-        file.CloseDescriptor();
+        if (file is WritableReflinkFile written)
+        {
+            Retire(written);
+        }
+        else
+        {
+            file.CloseDescriptor();
+        }
     }
 
     /// <summary>Asks a file for its extents again and exchanges what it holds.</summary>
     /// <exception cref="ReflinkFileChangedException">The file has changed.</exception>
     public void Refresh(ReflinkFile file)
     {
+        if (file is WritableReflinkFile written)
+        {
+            written.Refresh();
+            return;
+        }
+
         lock (_lock)
         {
             RefreshLocked(file);
@@ -170,7 +178,7 @@ internal sealed class ReflinkVolume
             var expected = new RunLedger<object>();
             foreach (var file in _open)
             {
-                foreach (var piece in file.Table.Pieces)
+                foreach (var piece in file.Held)
                 {
                     expected.Add(piece.PhysicalOffset, piece.End, this);
                 }
@@ -184,6 +192,36 @@ internal sealed class ReflinkVolume
                     $"The ledger of {Name} counts {bytes} bytes, the open files show {expectedBytes}.");
             }
         }
+    }
+
+    /// <summary>Takes a file in and counts it for its blocks. Under the lock.</summary>
+    private T Enter<T>(T file)
+        where T : ReflinkFile
+    {
+        var pieces = file.Table.Pieces;
+        Hold(file, pieces);
+        file.Held = pieces;
+        _open.Add(file);
+        if (!file.Id.IsNone)
+        {
+            _named.Add(file.Key, file);
+        }
+
+        return file;
+    }
+
+    /// <summary>A file is closed: it stops answering and being counted. Under the lock.</summary>
+    private void Close(ReflinkFile file)
+    {
+        file.MarkClosed();
+        _open.Remove(file);
+        if (_named.GetValueOrDefault(file.Key) == file)
+        {
+            _named.Remove(file.Key);
+        }
+
+        LetGo(file, file.Held);
+        file.Held = [];
     }
 
     /// <summary>Brings a file that is open already up to a fresh snapshot, if it is not.</summary>
@@ -215,16 +253,18 @@ internal sealed class ReflinkVolume
 
         // Moved first: from here on the old extents answer nothing, so nothing comes in for blocks that are let go.
         file.MarkMoved();
-        LetGo(file, file.Table);
-        Hold(file, snapshot.Table);
+        LetGo(file, file.Held);
+        file.Held = [];
+        Hold(file, snapshot.Table.Pieces);
+        file.Held = snapshot.Table.Pieces;
         file.Replace(snapshot);
     }
 
     /// <summary>Counts a file for its blocks and makes sure that what is cached of them is its content.</summary>
-    private void Hold(ReflinkFile file, ExtentTable table)
+    private void Hold(ReflinkFile file, IReadOnlyList<VolumePiece> pieces)
     {
         var shown = new List<RunLedger<ReflinkFile>.Segment>();
-        foreach (var piece in table.Pieces)
+        foreach (var piece in pieces)
         {
             _ledger.FindOverlaps(piece.PhysicalOffset, piece.End, shown);
         }
@@ -239,7 +279,7 @@ internal sealed class ReflinkVolume
             }
         }
 
-        foreach (var piece in table.Pieces)
+        foreach (var piece in pieces)
         {
             _ledger.Add(piece.PhysicalOffset, piece.End, file);
         }
@@ -284,10 +324,10 @@ internal sealed class ReflinkVolume
     }
 
     /// <summary>Stops counting a file for its blocks and discards those that nobody shows any more.</summary>
-    private void LetGo(ReflinkFile file, ExtentTable table)
+    private void LetGo(ReflinkFile file, IReadOnlyList<VolumePiece> pieces)
     {
         var freed = new List<RunLedger<ReflinkFile>.Segment>();
-        foreach (var piece in table.Pieces)
+        foreach (var piece in pieces)
         {
             _ledger.Remove(piece.PhysicalOffset, piece.End, file, freed);
         }

@@ -18,7 +18,7 @@ namespace SharedPageCache.Reflink;
 /// </para>
 /// </remarks>
 [DebuggerDisplay("{Path,nq} ({File.Length} bytes)")]
-public sealed class ReflinkedFile : IDisposable
+public sealed class ReflinkedFile : IDisposable, IAsyncDisposable
 {
     private readonly ReflinkStore _store;
     private readonly ReflinkFile _origin;
@@ -72,9 +72,81 @@ public sealed class ReflinkedFile : IDisposable
     }
 
     /// <summary>
+    /// Clones the file to a new name, by its file system (FICLONE): what is dirty is written back first. Both files then show
+    /// the same blocks, on disk and in memory, until one of them is written.
+    /// </summary>
+    /// <param name="path">The name of the clone, on the same file system. It comes into being when the clone is whole.</param>
+    /// <param name="cancellationToken">Cancels waits.</param>
+    /// <returns>A handle on the clone, open for writing in the same domain, to be disposed by the caller.</returns>
+    /// <exception cref="NotSupportedException">This file is not open for writing.</exception>
+    /// <exception cref="CacheWritebackException">What is dirty could not be written back; there is no clone.</exception>
+    /// <exception cref="IOException">The name is taken, lies on another file system, or the file system failed.</exception>
+    /// <exception cref="UnauthorizedAccessException">No permission.</exception>
+    /// <exception cref="ObjectDisposedException">The handle is disposed.</exception>
+    public async ValueTask<ReflinkedFile> CloneAsync(string path, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ThrowIfDisposed();
+        if (_origin is not WritableReflinkFile)
+        {
+            throw new NotSupportedException($"'{Path}' is open for reading only, and is cloned by any program that makes reflinks.");
+        }
+
+        var target = OriginFile.CreateUnnamed(path);
+        MappedFile clone;
+        try
+        {
+            if (target.FileSystem.Identity != _origin.Volume.Cached.Id)
+            {
+                throw new IOException($"'{target.Path}' lies on another file system than '{Path}'.");
+            }
+
+            // Seen by the engine's CloneAsync, which is called in this flow of control and no other.
+            WritableReflinkFile.UseForClone(target);
+            clone = await File.CloneAsync(
+                new FileOpenOptions { Id = target.Key.Id, Name = target.Path, Domain = File.Domain }, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            target.Handle.Dispose();
+            throw;
+        }
+        finally
+        {
+            WritableReflinkFile.UseForClone(null);
+        }
+
+        return _store.AdoptClone(clone, target);
+    }
+
+    /// <summary>Writes back what is dirty, then closes the handle.</summary>
+    /// <exception cref="CacheWritebackException">
+    /// Something could not be written back. The handle is closed; the pages stay dirty, and opening the file again finds them.
+    /// </exception>
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            if (Volatile.Read(ref _isDisposed) == 0 && File.CanWrite && !File.IsClosed)
+            {
+                await File.FlushAsync().ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            Dispose();
+        }
+    }
+
+    /// <summary>
     /// Closes the handle. With the last handle of an inode its descriptor is closed, and blocks that no other open file
     /// shows leave the cache; pages under a lease stay readable.
     /// </summary>
+    /// <remarks>
+    /// The last handle of a file that was written blocks until it is written back. If that fails the file stays open behind
+    /// the scenes: a flush of the volume tries again, and opening it again finds what is dirty. Of a file that somebody
+    /// else has changed, what is dirty is given up.
+    /// </remarks>
     public void Dispose()
     {
         if (Interlocked.Exchange(ref _isDisposed, 1) != 0)

@@ -110,6 +110,37 @@ internal sealed class CacheEngine
         }
     }
 
+    /// <summary>
+    /// Makes a file durable and then does something before any other write-back of the volume begins, and before the file
+    /// changes its shape. What failed in the background stays to be told.
+    /// </summary>
+    /// <exception cref="CacheWritebackException">Something could not be made durable; nothing was done.</exception>
+    public static async ValueTask FlushThenAsync(FileMapping file, Func<Task> then, CancellationToken cancellationToken)
+    {
+        if (!file.IsWritable || file.Volume.Writer is not VolumeWriter writer)
+        {
+            await then().ConfigureAwait(false);
+            return;
+        }
+
+        // The shape's turn before the write-back's, as for growing.
+        await FileShapes.EnterAsync(file, blocking: false, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var failures = await writer.FlushAsync(
+                () => TreeSurgery.ProvisionalsOf(file.Tree, 0, long.MaxValue >> file.Volume.PageShift).ConvertAll(static dirty => dirty.Reference),
+                cancellationToken, then).ConfigureAwait(false);
+            if (failures.Count > 0)
+            {
+                throw failures[0];
+            }
+        }
+        finally
+        {
+            file.Writing.LengthTurn.Give();
+        }
+    }
+
     /// <summary>Makes one page durable. What failed in the background stays to be told.</summary>
     private static async Task FlushPageAsync(FileMapping file, long page, CancellationToken cancellationToken)
     {

@@ -129,7 +129,7 @@ public sealed partial class MappedFile
         var last = (end == fileLength ? end + pageSize - 1 : end) / pageSize - 1;
         if (first <= last)
         {
-            _engine.Shapes.Punch(_mapping, first, last);
+            await _engine.Shapes.PunchAsync(_mapping, first, last, cancellationToken).ConfigureAwait(false);
         }
 
         var head = Math.Min(end, first * pageSize);

@@ -268,37 +268,13 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
         EngineCode.ThrowIfInCallback();
         ThrowIfUnusable(0);
         _engine.ThrowIfMetadataFull();
-        if (_mapping.Extents is IAsyncCloneableExtentMap and not ICloneableExtentMap)
+        if (_mapping.Extents is IAsyncCloneableExtentMap)
         {
             throw new NotSupportedException($"{_mapping.Extents.GetType().Name} clones by a system call: use CloneAsync.");
         }
 
         var clone = _mapping.Clone(options?.Id ?? FileId.None, options?.Name, options?.Domain ?? _mapping.Domain);
         return new MappedFile(Volume, _engine, clone);
-    }
-
-    /// <summary>Clones the file, also where the engine's clone is a system call or does I/O.</summary>
-    /// <param name="options">Identity, name and domain of the clone; default an anonymous file in the same domain.</param>
-    /// <param name="cancellationToken">Cancels the engine's operation where it can.</param>
-    /// <returns>The clone, which the caller disposes.</returns>
-    /// <inheritdoc cref="Clone" path="/exception"/>
-    public async ValueTask<MappedFile> CloneAsync(
-        FileOpenOptions? options = null, CancellationToken cancellationToken = default)
-    {
-        EngineCode.ThrowIfInCallback();
-        if (_mapping.Extents is not IAsyncCloneableExtentMap cloneable)
-        {
-            return Clone(options);
-        }
-
-        ThrowIfUnusable(0);
-        _engine.ThrowIfMetadataFull();
-        var (id, name, domain) = (options?.Id ?? FileId.None, options?.Name, options?.Domain ?? _mapping.Domain);
-        _mapping.Volume.ThrowIfOpen(id);
-        var cookie = _mapping.TakeCookie();
-        var extents = await cloneable.CloneAsync(cancellationToken).ConfigureAwait(false)
-            ?? throw new InvalidOperationException($"{cloneable.GetType().Name}.CloneAsync returned null.");
-        return new MappedFile(Volume, _engine, _mapping.AddClone(extents, cookie, id, name, domain));
     }
 
     /// <summary>

@@ -14,11 +14,11 @@ internal static class DirectFile
     private static int DirectFlag =>
         RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 ? 0x10000 : 0x4000;
 
-    /// <summary>Opens a file for reading. Others may go on writing, renaming and deleting it.</summary>
+    /// <summary>Opens a file. Others may go on writing, renaming and deleting it.</summary>
     /// <exception cref="IOException">The file cannot be opened.</exception>
     /// <exception cref="UnauthorizedAccessException">No permission.</exception>
-    public static SafeFileHandle Open(string path) =>
-        File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+    public static SafeFileHandle Open(string path, FileAccess access = FileAccess.Read) =>
+        File.OpenHandle(path, FileMode.Open, access, FileShare.ReadWrite | FileShare.Delete);
 
     /// <summary>Switches an open file to unbuffered reads.</summary>
     /// <exception cref="IOException">The file system has none.</exception>

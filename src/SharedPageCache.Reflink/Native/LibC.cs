@@ -10,6 +10,7 @@ namespace SharedPageCache.Reflink.Native;
 internal static unsafe partial class LibC
 {
     public const int PermissionDenied = 1;      // EPERM
+    public const int NoEntry = 2;               // ENOENT
     public const int AccessDenied = 13;         // EACCES
     public const int InvalidArgument = 22;      // EINVAL
     public const int NotATypewriter = 25;       // ENOTTY: the file system does not know the ioctl
@@ -34,6 +35,18 @@ internal static unsafe partial class LibC
     /// <summary>Returns the error itself and leaves errno alone.</summary>
     [LibraryImport("libc")]
     public static partial int posix_fadvise(SafeFileHandle file, long offset, long length, int advice);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int fallocate(SafeFileHandle file, int mode, long offset, long length);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int open(string path, int flags, uint mode);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int linkat(int oldFolder, string oldPath, int newFolder, string newPath, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int fsync(SafeFileHandle file);
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial nint syscall(nint number, nint file, void* range, void* answer, nuint flags);

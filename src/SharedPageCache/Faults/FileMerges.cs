@@ -1,4 +1,3 @@
-using SharedPageCache.Concurrency;
 using SharedPageCache.Mappings;
 using SharedPageCache.Writeback;
 
@@ -32,7 +31,7 @@ internal sealed class FileMerges(Rooms rooms, ProvisionalFrames provisional)
     /// <exception cref="MergeConflictException">The target is not what the branch began with.</exception>
     public async ValueTask MergeAsync(FileMapping branch, FileMapping target, bool blocking, CancellationToken cancellationToken)
     {
-        await TakeAsync(target.Writing.LengthTurn, blocking, cancellationToken).ConfigureAwait(false);
+        await FileShapes.EnterAsync(target, blocking, cancellationToken).ConfigureAwait(false);
         try
         {
             if (TryMerge(branch, target))
@@ -83,21 +82,4 @@ internal sealed class FileMerges(Rooms rooms, ProvisionalFrames provisional)
     }
 
     private static string NameOf(FileMapping file) => file.Name ?? file.Id.ToString();
-
-    private static async ValueTask TakeAsync(Permits turn, bool blocking, CancellationToken cancellationToken)
-    {
-        if (turn.TryTake())
-        {
-            return;
-        }
-
-        if (blocking)
-        {
-            turn.Take();
-        }
-        else
-        {
-            await turn.TakeAsync(cancellationToken).ConfigureAwait(false);
-        }
-    }
 }

@@ -51,12 +51,23 @@ internal sealed class FileShapes(
     }
 
     /// <summary>Makes whole pages holes.</summary>
-    public void Punch(FileMapping file, long firstPage, long lastPage) => Change(file, lost =>
+    public async ValueTask PunchAsync(FileMapping file, long firstPage, long lastPage, CancellationToken cancellationToken)
     {
-        var (offset, length) = (firstPage << rooms.PageShift, lastPage - firstPage + 1 << rooms.PageShift);
-        file.RunHook(engine => engine.PunchHole(offset, length), nameof(IWritableExtentMap.PunchHole));
-        file.Punch(firstPage, lastPage, lost);
-    });
+        await EnterAsync(file, blocking: false, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var (offset, length) = (firstPage << rooms.PageShift, lastPage - firstPage + 1 << rooms.PageShift);
+            Change(file, lost =>
+            {
+                file.RunHook(engine => engine.PunchHole(offset, length), nameof(IWritableExtentMap.PunchHole));
+                file.Punch(firstPage, lastPage, lost);
+            });
+        }
+        finally
+        {
+            file.Writing.LengthTurn.Give();
+        }
+    }
 
     /// <summary>Deletes a file: its dirty pages go with it, unless a clone shows them.</summary>
     public void Delete(FileMapping file) => Change(file, lost =>

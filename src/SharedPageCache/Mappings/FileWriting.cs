@@ -2,7 +2,7 @@ using SharedPageCache.Concurrency;
 
 namespace SharedPageCache.Mappings;
 
-/// <summary>What a file has once it was written to, and not before: marks, the turn for changes of length, untold errors.</summary>
+/// <summary>What a file has once it was written to, and not before: marks, the turn for changes of shape, untold errors.</summary>
 internal sealed class FileWriting
 {
     private static long s_files;
@@ -27,7 +27,10 @@ internal sealed class FileWriting
     /// <summary>One writer of a page at a time.</summary>
     public PageMarks Marks { get; } = new();
 
-    /// <summary>One change of the file's length at a time: it takes several steps, some of which wait.</summary>
+    /// <summary>
+    /// One change of the file's length at a time: it takes several steps, some of which wait. Holes are punched in it too,
+    /// for a clone by a system call keeps it: the file's shape stands still from the flush on until the clone is there.
+    /// </summary>
     public Permits LengthTurn { get; } = new(1);
 
     /// <summary>

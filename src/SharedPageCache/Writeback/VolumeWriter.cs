@@ -104,8 +104,10 @@ internal sealed partial class VolumeWriter : IVolumeWriter
     /// <summary>Makes dirty pages durable, and all that the engine was told about them.</summary>
     /// <param name="collect">Gives the dirty frames that are asked for, as references.</param>
     /// <param name="cancellationToken">Cancels the waits before a device write.</param>
+    /// <param name="then">What is done after that, before any other write-back of the volume begins; not if pages have failed.</param>
     /// <returns>Why pages have failed; empty if everything is durable.</returns>
-    public async Task<List<CacheWritebackException>> FlushAsync(Func<List<PageReference>> collect, CancellationToken cancellationToken)
+    public async Task<List<CacheWritebackException>> FlushAsync(
+        Func<List<PageReference>> collect, CancellationToken cancellationToken, Func<Task>? then = null)
     {
         var failures = new List<CacheWritebackException>();
         EngineCode.ThrowIfInPort(_volume, 0, "FlushAsync");
@@ -121,6 +123,10 @@ internal sealed partial class VolumeWriter : IVolumeWriter
 
             await PersistAsync(failures, cancellationToken).ConfigureAwait(false);
             _volume.RetireLingering();
+            if (then is not null && failures.Count == 0)
+            {
+                await then().ConfigureAwait(false);
+            }
         }
         finally
         {

@@ -71,6 +71,17 @@ public sealed class PageEngine(long blocks, int pageSize, bool inPlace = false) 
         }
     }
 
+    public SystemClonedFile CreateSystemCloned(long length)
+    {
+        lock (_lock)
+        {
+            var file = new SystemClonedFile(this, length);
+            _files.Add(file);
+            file.Persist();
+            return file;
+        }
+    }
+
     /// <summary>A file of which the first pages lie in the first free blocks, as they are.</summary>
     public PageFile CreateMapped(long pages)
     {
@@ -289,8 +300,22 @@ public sealed class PageEngine(long blocks, int pageSize, bool inPlace = false) 
         return block;
     }
 
+    /// <summary>A file that is cloned by a system call.</summary>
+    public sealed class SystemClonedFile(PageEngine engine, long length) : PageFile(engine, length), IAsyncCloneableExtentMap
+    {
+        /// <summary>Called when the clone has been made, before it is answered.</summary>
+        public Func<Task>? DuringClone { get; set; }
+
+        public async ValueTask<IExtentMap> CloneAsync(CancellationToken cancellationToken)
+        {
+            var clone = Clone();
+            await (DuringClone?.Invoke() ?? Task.CompletedTask);
+            return clone;
+        }
+    }
+
     /// <summary>A file of the engine.</summary>
-    public sealed class PageFile(PageEngine engine, long length) : IWritableExtentMap
+    public class PageFile(PageEngine engine, long length) : IWritableExtentMap
     {
         private long _sequence = 1;
 

@@ -1,0 +1,105 @@
+using System.Globalization;
+using Microsoft.Win32.SafeHandles;
+
+namespace SharedPageCache.Reflink.Native;
+
+/// <summary>What is done to a file beside writing bytes: holes, clones, names.</summary>
+internal static unsafe class WritableFile
+{
+    private const uint CloneRequest = 0x40049409;   // FICLONE
+    private const int KeepSize = 1;                 // FALLOC_FL_KEEP_SIZE
+    private const int Punch = 2;                    // FALLOC_FL_PUNCH_HOLE
+    private const int CurrentFolder = -100;         // AT_FDCWD
+    private const int FollowLink = 0x400;           // AT_SYMLINK_FOLLOW
+    private const int ReadWrite = 2;                // O_RDWR
+    private const int CloseOnExec = 0x80000;        // O_CLOEXEC
+    private const int Unnamed = 0x400000;           // O_TMPFILE without O_DIRECTORY
+    private const uint OwnerMode = 0x180;           // rw-------
+
+    /// <summary>O_DIRECTORY differs between processor families.</summary>
+    private static int FolderFlag =>
+        System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture
+            is System.Runtime.InteropServices.Architecture.Arm or System.Runtime.InteropServices.Architecture.Arm64 ? 0x4000 : 0x10000;
+
+    /// <summary>Opens the file of a descriptor once more, for writes through the kernel's page cache.</summary>
+    /// <exception cref="IOException">It cannot be opened.</exception>
+    public static SafeFileHandle OpenAgain(SafeFileHandle file) => DirectFile.Open(NameOf(file), FileAccess.ReadWrite);
+
+    /// <summary>Makes a range a hole; the length stays.</summary>
+    /// <exception cref="IOException">The file system failed.</exception>
+    public static void PunchHole(SafeFileHandle file, string path, long offset, long length)
+    {
+        if (LibC.fallocate(file, Punch | KeepSize, offset, length) != 0)
+        {
+            throw LibC.LastError("Punching a hole", path);
+        }
+    }
+
+    /// <summary>Makes a file without a name in a folder.</summary>
+    /// <exception cref="IOException">The file system failed.</exception>
+    /// <exception cref="UnauthorizedAccessException">No permission to write to the folder.</exception>
+    public static SafeFileHandle CreateUnnamed(string folder)
+    {
+        var descriptor = LibC.open(folder, ReadWrite | CloseOnExec | Unnamed | FolderFlag, OwnerMode);
+        return descriptor >= 0
+            ? new SafeFileHandle(descriptor, ownsHandle: true)
+            : throw LibC.LastError("Making a file without a name", folder);
+    }
+
+    /// <summary>Makes an empty file show the blocks of another one (FICLONE), with the same permissions.</summary>
+    /// <exception cref="IOException">The file system failed.</exception>
+    public static void Clone(SafeFileHandle source, SafeFileHandle target, string path)
+    {
+        var isHeld = false;
+        source.DangerousAddRef(ref isHeld);
+        try
+        {
+            if (LibC.ioctl(target, CloneRequest, (void*)source.DangerousGetHandle()) != 0)
+            {
+                throw LibC.LastError("Cloning (FICLONE)", path);
+            }
+        }
+        finally
+        {
+            source.DangerousRelease();
+        }
+
+        if (!OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(target, File.GetUnixFileMode(source));
+        }
+    }
+
+    /// <summary>Gives a file a name, durably. Fails if there is such a name.</summary>
+    /// <exception cref="IOException">The name is taken, or the file system failed.</exception>
+    public static void Link(SafeFileHandle file, string path)
+    {
+        if (LibC.linkat(CurrentFolder, NameOf(file), CurrentFolder, path, FollowLink) != 0)
+        {
+            throw LibC.LastError("Giving a clone its name", path);
+        }
+
+        FlushFolder(path);
+    }
+
+    /// <summary>Makes the names in the folder of a file durable.</summary>
+    /// <exception cref="IOException">The file system failed.</exception>
+    public static void FlushFolder(string path)
+    {
+        var folder = Path.GetDirectoryName(path)!;
+        var descriptor = LibC.open(folder, CloseOnExec | FolderFlag, 0);
+        if (descriptor < 0)
+        {
+            throw LibC.LastError("Opening the folder", folder);
+        }
+
+        using var handle = new SafeFileHandle(descriptor, ownsHandle: true);
+        if (LibC.fsync(handle) != 0)
+        {
+            throw LibC.LastError("Flushing the folder", folder);
+        }
+    }
+
+    private static string NameOf(SafeFileHandle file) =>
+        string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{file.DangerousGetHandle()}");
+}

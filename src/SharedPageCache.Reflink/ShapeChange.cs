@@ -1,0 +1,26 @@
+namespace SharedPageCache.Reflink;
+
+/// <summary>What was done to the shape of a file in memory and is to be done on the disk.</summary>
+/// <param name="Kind">What.</param>
+/// <param name="Offset">The first byte that is concerned; of a change of length, the length.</param>
+/// <param name="Length">How many bytes; without meaning for a change of length.</param>
+internal readonly record struct ShapeChange(ShapeChangeKind Kind, long Offset, long Length)
+{
+    public static ShapeChange Delete => new(ShapeChangeKind.Delete, 0, long.MaxValue);
+
+    public static ShapeChange Grow(long length) => new(ShapeChangeKind.Grow, length, 0);
+
+    public static ShapeChange Cut(long length) => new(ShapeChangeKind.Cut, length, long.MaxValue - length);
+
+    public static ShapeChange Punch(long offset, long length) => new(ShapeChangeKind.Punch, offset, length);
+
+    /// <summary>Whether it takes whole pages away from a range. A page that a cut leaves in part is not taken.</summary>
+    /// <param name="offset">The first byte of the range.</param>
+    /// <param name="length">Its length in bytes.</param>
+    /// <param name="pageSize">The cache's page size.</param>
+    public bool TakesFrom(long offset, long length, int pageSize)
+    {
+        var first = Kind == ShapeChangeKind.Cut ? (Offset + pageSize - 1) & -pageSize : Offset;
+        return Length > 0 && first < offset + length && offset - first < Length;
+    }
+}

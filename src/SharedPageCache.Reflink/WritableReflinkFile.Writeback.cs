@@ -1,0 +1,353 @@
+using SharedPageCache.Reflink.Native;
+
+namespace SharedPageCache.Reflink;
+
+/// <content>The write-back, step by step.</content>
+internal sealed partial class WritableReflinkFile
+{
+    /// <summary>Ranges of the file are going to be written: they get names, and everything queued before is done.</summary>
+    /// <param name="ranges">The ranges with their names, ascending.</param>
+    /// <exception cref="IOException">The file system failed, or the file was changed by somebody else; nothing was staged.</exception>
+    public void Stage(IReadOnlyList<Extent> ranges)
+    {
+        lock (_io)
+        {
+            ThrowIfRefused();
+            lock (_shape)
+            {
+                _cuts.Clear();
+            }
+
+            DoQueued();
+            lock (_shape)
+            {
+                var table = Table;
+                Show(table.Replace(ranges, table.Length, Volume.BlockSize));
+            }
+
+            // After this no load of the old blocks is under way that could see what is going to be written.
+            Volume.LetGoOfUnshown(this);
+        }
+
+        _placement.NoteUnsettled(this);
+        Tell(0);
+    }
+
+    /// <summary>Writes a part of a staged range, up to the end of the file.</summary>
+    /// <exception cref="IOException">The file system failed, or the file was changed by somebody else.</exception>
+    public async ValueTask WriteAsync(long offset, IReadOnlyList<ReadOnlyMemory<byte>> buffers)
+    {
+        if (!TryBeginOwnChange())
+        {
+            return;
+        }
+
+        try
+        {
+            // Of the disk, not of the table: a cut that came since waits in the queue, and a growth too.
+            var length = Math.Min(buffers.Sum(static buffer => (long)buffer.Length), Snapshot.Stamp.Size - offset);
+            if (length > 0)
+            {
+                Volatile.Write(ref _owesSync, 1);
+                await new DirectWriter(Handle, _buffered, MemoryAlignment, Volume.BlockSize)
+                    .WriteAsync(buffers, offset, length).ConfigureAwait(false);
+            }
+        }
+        catch (ObjectDisposedException) when (IsDeleted)
+        {
+            // Nobody will ever read it.
+        }
+        finally
+        {
+            EndOwnChange();
+        }
+    }
+
+    /// <summary>Makes durable what was written, and leaves nothing of it in the kernel's cache.</summary>
+    /// <exception cref="IOException">The file system failed; what was written since the last time may not be durable.</exception>
+    public void Sync()
+    {
+        if (Interlocked.Exchange(ref _owesSync, 0) == 0 || !TryBeginOwnChange())
+        {
+            return;
+        }
+
+        try
+        {
+            RandomAccess.FlushToDisk(Handle);
+            DirectFile.DropKernelCopy(Handle);
+        }
+        catch (ObjectDisposedException) when (IsDeleted)
+        {
+            // Nobody will ever read it.
+        }
+        catch
+        {
+            Volatile.Write(ref _owesSync, 1);
+            throw;
+        }
+        finally
+        {
+            EndOwnChange();
+        }
+    }
+
+    /// <summary>A staged range is published: the cache tells its sequence, the table shows the name already.</summary>
+    public void NotePublished() => Advance();
+
+    /// <summary>A staged range was given back. See the type's remarks.</summary>
+    public void NoteAbandoned(long offset, long length)
+    {
+        lock (_shape)
+        {
+            var pageSize = Volume.Cached.PageSize;
+            bool Takes(ShapeChange change) => change.TakesFrom(offset, length, pageSize);
+            if (_cuts.Exists(Takes) || _queue.Exists(Takes))
+            {
+                _queue.Add(ShapeChange.Punch(offset, length));
+            }
+        }
+    }
+
+    /// <summary>
+    /// Does what is queued, makes the file durable, asks for its extents, and lets cached pages follow to their places.
+    /// </summary>
+    /// <exception cref="IOException">The file system failed, or the file was changed by somebody else.</exception>
+    public void Settle()
+    {
+        bool hasMoved;
+        lock (_io)
+        {
+            if (IsDeleted)
+            {
+                DoQueued();
+            }
+
+            // Of a changed file what was written is on the disk; where, nobody will ask any more.
+            if (IsDeleted || IsClosed || (IsChanged && !HasQueued))
+            {
+                return;
+            }
+
+            ThrowIfRefused();
+            DoQueued();
+            Sync();
+            hasMoved = Renew(keepsStaged: false);
+        }
+
+        Tell(hasMoved ? long.MaxValue : 0);
+    }
+
+    /// <summary>Asks for the extents again; what has no place yet keeps its name. For a file whose blocks were moved.</summary>
+    public void Refresh()
+    {
+        lock (_io)
+        {
+            Renew(keepsStaged: true);
+        }
+    }
+
+    /// <summary>
+    /// Exchanges the extents for an answer of the file system. Under the volume's lock, which counts the file for the blocks
+    /// of the answer first.
+    /// </summary>
+    /// <param name="answer">The answer.</param>
+    /// <param name="keepsStaged">Whether names stay.</param>
+    /// <param name="relocate">Lets cached pages follow.</param>
+    /// <returns>The names that were given up, and whether anything else lies elsewhere than before.</returns>
+    public (List<Extent> GivenUp, bool HasMoved) Exchange(
+        ExtentTable answer, bool keepsStaged, Action<PlacedRun, PlacedRun> relocate)
+    {
+        lock (_shape)
+        {
+            var table = Table;
+            var fresh = table.Renewed(answer, keepsStaged, Volume.BlockSize);
+            var staged = keepsStaged ? [] : table.Staged();
+            var found = new List<Extent>();
+            var hasMoved = false;
+            foreach (var run in staged)
+            {
+                foreach (var part in fresh.Within(run.FileOffset, run.FileEnd))
+                {
+                    found.Add(part);
+                    if (part.ReadsZero || part.IsOpaque)
+                    {
+                        hasMoved = true;
+                        continue;
+                    }
+
+                    var name = new BlockRun(run.PhysicalOffset + (part.FileOffset - run.FileOffset), part.Length);
+                    relocate(
+                        new PlacedRun(name, run.Generation),
+                        new PlacedRun(new BlockRun(part.PhysicalOffset, part.Length), part.Generation));
+                }
+            }
+
+            hasMoved |= !table.Replace(found, table.Length, Volume.BlockSize).SameAs(fresh);
+            NoteFound();
+            Show(fresh);
+            return (staged, hasMoved);
+        }
+    }
+
+    /// <summary>What the table would be for an answer of the file system, if nothing came between.</summary>
+    public ExtentTable Renewed(ExtentTable answer, bool keepsStaged) => Table.Renewed(answer, keepsStaged, Volume.BlockSize);
+
+    private bool HasQueued
+    {
+        get
+        {
+            lock (_shape)
+            {
+                return _queue.Count > 0;
+            }
+        }
+    }
+
+    /// <summary>The change that began with a move of the sequence is over.</summary>
+    private void Tell(long length)
+    {
+        try
+        {
+            Keeper?.InvalidateExtents(0, length);
+        }
+        catch (ObjectDisposedException)
+        {
+            // Closed, deleted or detached: nobody asks any more.
+        }
+    }
+
+    private bool Renew(bool keepsStaged)
+    {
+        ThrowIfRefused();
+        CheckStamp();
+        var counts = !FileSystemStatus.IsOnRealtimeDevice(Handle);
+        var raw = QueryExtents(0, long.MaxValue, sync: true);
+        CheckStamp();
+        return Volume.Renew(this, ExtentTable.From(raw, Snapshot.Stamp.Size, Volume.BlockSize, counts), keepsStaged);
+    }
+
+    /// <summary>Does to the file what was done to the table, in the same order. Under the lock of the file's I/O.</summary>
+    private void DoQueued()
+    {
+        List<ShapeChange> changes;
+        lock (_shape)
+        {
+            changes = [.. _queue];
+            _queue.Clear();
+        }
+
+        if (changes.Count == 0)
+        {
+            return;
+        }
+
+        var done = 0;
+        try
+        {
+            // Before the file system can give the blocks to somebody else.
+            Volume.LetGoOfUnshown(this);
+            for (; done < changes.Count; done++)
+            {
+                Do(changes[done]);
+            }
+        }
+        finally
+        {
+            lock (_shape)
+            {
+                _cuts.AddRange(changes.Take(done));
+                _queue.InsertRange(0, changes.Skip(done));
+            }
+        }
+    }
+
+    private void Do(ShapeChange change)
+    {
+        if (change.Kind == ShapeChangeKind.Delete)
+        {
+            Unlink();
+            return;
+        }
+
+        if (!TryBeginOwnChange())
+        {
+            return;
+        }
+
+        try
+        {
+            Volatile.Write(ref _owesSync, 1);
+            if (change.Kind == ShapeChangeKind.Punch)
+            {
+                WritableFile.PunchHole(Handle, Path, change.Offset, change.Length);
+            }
+            else
+            {
+                RandomAccess.SetLength(Handle, change.Offset);
+            }
+        }
+        finally
+        {
+            EndOwnChange();
+        }
+    }
+
+    /// <summary>Takes the file's name away, unless somebody has given it to another file.</summary>
+    private void Unlink()
+    {
+        try
+        {
+            using (var named = DirectFile.Open(Path))
+            {
+                var status = FileStatus.Of(named, Path);
+                if (new FileKey(status.Device, status.Inode, FileSystemStatus.GenerationOf(named)) != Key)
+                {
+                    return;
+                }
+            }
+
+            File.Delete(Path);
+            WritableFile.FlushFolder(Path);
+        }
+        catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
+        {
+            // Somebody has done it.
+        }
+    }
+
+    /// <summary>The file is going to be changed by this process.</summary>
+    /// <returns>Whether there is anything to change: nobody will ever read a file that is deleted and closed.</returns>
+    /// <exception cref="ReflinkFileChangedException">Somebody else has changed the file.</exception>
+    private bool TryBeginOwnChange()
+    {
+        lock (_own)
+        {
+            if (IsDeleted)
+            {
+                return false;
+            }
+
+            if (_writesUnderWay == 0)
+            {
+                ThrowIfRefused();
+                CheckStamp();
+                EnterOwnChange();
+            }
+
+            _writesUnderWay++;
+            return true;
+        }
+    }
+
+    private void EndOwnChange()
+    {
+        lock (_own)
+        {
+            if (--_writesUnderWay == 0)
+            {
+                LeaveOwnChange();
+            }
+        }
+    }
+}

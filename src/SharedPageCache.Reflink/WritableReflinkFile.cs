@@ -1,0 +1,181 @@
+using Microsoft.Win32.SafeHandles;
+using SharedPageCache.Reflink.Native;
+
+namespace SharedPageCache.Reflink;
+
+/// <summary>An inode that is open for writing: what its pages are written to, and what was done to its shape.</summary>
+/// <remarks>
+/// <para>
+/// <b>Two truths.</b> The table of extents is what the cache is told; it changes at once, in memory, by the hooks. What was
+/// done to the length and the holes is queued and done to the file in the same order, before the next write to it and before
+/// anything is called durable.
+/// </para>
+/// <para>
+/// <b>Staged runs.</b> Where a page goes is the file system's to say, after the write. Before it, the range gets a name that
+/// no other range ever has (<see cref="Stage"/>): from then on no load of the old blocks comes through this file, and what
+/// nobody else shows of them is dropped. The page is published under its name. When the file is on the disk, its extents
+/// are asked for and the names give way to places (<see cref="Settle"/>); cached pages follow, so nothing is read again.
+/// </para>
+/// <para>
+/// <b>A cut during a write-back.</b> A page that is cut after it was frozen comes back by Abandon, and may be in the file all
+/// the same, over a hole that was punched before. So an abandoned range that was cut since the write-back began is punched
+/// once more. Where the range was written again before it was frozen, that takes away what the failed write has left, over
+/// what was a hole: nothing that was ever durable.
+/// </para>
+/// <para>
+/// <b>Locks.</b> The volume's lock -> gates and binding lock of the cache -> <c>_shape</c>, under which there is no I/O
+/// and of the cache only Relocate is called. <c>_io</c> comes before all of them: one thread at a time does queued changes
+/// and asks for extents. <c>_own</c> is innermost and counts writes under way.
+/// </para>
+/// </remarks>
+internal sealed partial class WritableReflinkFile : ReflinkFile, IWritableExtentMap, IAsyncCloneableExtentMap
+{
+    private static readonly AsyncLocal<OriginFile?> CloneTarget = new();
+
+    private readonly ReflinkPlacement _placement;
+    private readonly SafeFileHandle _buffered;
+    private readonly Lock _io = new();
+    private readonly Lock _shape = new();
+    private readonly Lock _own = new();
+    private readonly Lock _keeping = new();
+    private readonly List<ShapeChange> _queue = [];
+    private readonly List<ShapeChange> _cuts = [];
+    private MappedFile? _keeper;
+    private int _writesUnderWay;
+    private int _owesSync;
+    private bool _isGivenUp;
+
+    public WritableReflinkFile(
+        ReflinkVolume volume, ReflinkPlacement placement, OriginFile origin, FileSnapshot snapshot, FileId id,
+        SecurityDomain domain, ReflinkChangeCheck check)
+        : base(volume, origin, snapshot, id, domain, check)
+    {
+        _placement = placement;
+        _buffered = WritableFile.OpenAgain(origin.Handle);
+    }
+
+    public bool IsDeleted { get; private set; }
+
+    /// <summary>
+    /// A handle of our own, while there are others: it keeps the file open in the cache until what was written is on the disk.
+    /// None for a clone that was made without a handle.
+    /// </summary>
+    public MappedFile? Keeper => Volatile.Read(ref _keeper);
+
+    /// <summary>Takes the keeper, if there is none yet. Before a handle is given out.</summary>
+    public void Keep()
+    {
+        lock (_keeping)
+        {
+            Volatile.Write(ref _keeper, _keeper ?? Volume.OpenMapping(this));
+        }
+    }
+
+    /// <summary>The next clone that this flow of control makes of a file gets this descriptor and may get its name.</summary>
+    public static void UseForClone(OriginFile? target) => CloneTarget.Value = target;
+
+    /// <summary>Gives up what was not written: the file stays as it is on the disk.</summary>
+    public void GiveUp()
+    {
+        _isGivenUp = true;
+        Keeper?.Delete();
+    }
+
+    // The hooks: in memory, inside the file's gate and the volume's binding lock.
+
+    /// <inheritdoc/>
+    public void SetLength(long newLength)
+    {
+        ThrowIfRefused();
+        lock (_shape)
+        {
+            var table = Table;
+            if (newLength >= table.Length && _queue is [.., { Kind: ShapeChangeKind.Grow }])
+            {
+                _queue[^1] = ShapeChange.Grow(newLength);
+            }
+            else
+            {
+                _queue.Add(newLength < table.Length ? ShapeChange.Cut(newLength) : ShapeChange.Grow(newLength));
+            }
+
+            Show(table.Replace([], newLength, Volume.BlockSize));
+        }
+
+        _placement.NoteUnsettled(this);
+    }
+
+    /// <inheritdoc/>
+    public void PunchHole(long offset, long length)
+    {
+        ThrowIfRefused();
+        lock (_shape)
+        {
+            var table = Table;
+            _queue.Add(ShapeChange.Punch(offset, length));
+            Show(table.Replace([Extent.Hole(offset, length)], table.Length, Volume.BlockSize));
+        }
+
+        _placement.NoteUnsettled(this);
+    }
+
+    /// <inheritdoc/>
+    public void Delete()
+    {
+        lock (_shape)
+        {
+            IsDeleted = true;
+            _queue.Clear();
+            if (!_isGivenUp)
+            {
+                _queue.Add(ShapeChange.Delete);
+            }
+
+            Show(Table.Replace([], 0, Volume.BlockSize));
+        }
+
+        _placement.NoteUnsettled(this);
+    }
+
+    /// <inheritdoc/>
+    public void CloneRange(IExtentMap source, long sourceOffset, long destinationOffset, long length) =>
+        throw new NotSupportedException("The file system shares ranges by a system call, which no hook may make.");
+
+    IExtentMap ICloneableExtentMap.Clone() => throw new NotSupportedException("The file system clones by a system call.");
+
+    /// <summary>
+    /// Clones the file (FICLONE). The clone has no name; it is open until the store is disposed, or until the handle that it
+    /// was made for is.
+    /// </summary>
+    public async ValueTask<IExtentMap> CloneAsync(CancellationToken cancellationToken)
+    {
+        var target = CloneTarget.Value;
+        return await Task.Run(() => Clone(target ?? OriginFile.CreateUnnamed(Path), hasName: target is not null), cancellationToken)
+            .ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public override void CloseDescriptor()
+    {
+        _buffered.Dispose();
+        base.CloseDescriptor();
+    }
+
+    private WritableReflinkFile Clone(OriginFile target, bool hasName)
+    {
+        try
+        {
+            WritableFile.Clone(Handle, target.Handle, Path);
+            var snapshot = FileSnapshot.Take(target.Handle, target.Path, Volume.BlockSize);
+            var clone = Volume.AdmitClone(target, snapshot, hasName ? target.Key.Id : FileId.None, Domain);
+            Volatile.Write(ref clone._owesSync, 1);
+            _placement.NoteUnsettled(clone);
+            return clone;
+        }
+        catch
+        {
+            target.Handle.Dispose();
+            throw;
+        }
+    }
+}

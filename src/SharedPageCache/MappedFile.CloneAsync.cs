@@ -1,0 +1,49 @@
+using SharedPageCache.Concurrency;
+using SharedPageCache.Mappings;
+
+namespace SharedPageCache;
+
+/// <content>Clones that are a system call.</content>
+public sealed partial class MappedFile
+{
+    /// <summary>Clones the file, also where the engine's clone is a system call or does I/O.</summary>
+    /// <param name="options">Identity, name and domain of the clone; default an anonymous file in the same domain.</param>
+    /// <param name="cancellationToken">Cancels the engine's operation where it can.</param>
+    /// <returns>The clone, which the caller disposes.</returns>
+    /// <remarks>
+    /// A clone by a system call shows what the engine holds. So what is dirty is written back first, and no write-back and
+    /// no change of the file's shape comes between that and the moment when the clone is there; writes go on meanwhile, and
+    /// the clone has those that were done by then.
+    /// </remarks>
+    /// <inheritdoc cref="Clone" path="/exception"/>
+    /// <exception cref="CacheWritebackException">What is dirty could not be written back; there is no clone.</exception>
+    public async ValueTask<MappedFile> CloneAsync(
+        FileOpenOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        EngineCode.ThrowIfInCallback();
+        if (_mapping.Extents is not IAsyncCloneableExtentMap cloneable)
+        {
+            return Clone(options);
+        }
+
+        ThrowIfUnusable(0);
+        _engine.ThrowIfMetadataFull();
+        var (id, name, domain) = (options?.Id ?? FileId.None, options?.Name, options?.Domain ?? _mapping.Domain);
+        _mapping.Volume.ThrowIfOpen(id);
+        FileMapping? clone = null;
+        await CacheEngine.FlushThenAsync(
+            _mapping,
+            async () =>
+            {
+                var cookie = _mapping.TakeCookie();
+                IExtentMap? extents = null;
+                await EngineCode.CallAsync(
+                    _mapping.Volume, 0, $"{nameof(IAsyncCloneableExtentMap)}.{nameof(IAsyncCloneableExtentMap.CloneAsync)}",
+                    async () => extents = await cloneable.CloneAsync(cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
+                clone = _mapping.AddClone(
+                    extents ?? throw new InvalidOperationException($"{cloneable.GetType().Name}.CloneAsync returned null."), cookie, id, name, domain);
+            },
+            cancellationToken).ConfigureAwait(false);
+        return new MappedFile(Volume, _engine, clone!);
+    }
+}

@@ -1,0 +1,147 @@
+using System.Buffers;
+using SharedPageCache.Reflink.Tests.Mounts;
+using static SharedPageCache.Reflink.Tests.Mounts.FileSystemKind;
+
+namespace SharedPageCache.Reflink.Tests.Writing;
+
+/// <summary>The write-back port, step by step: what happens between the steps is chosen here and not left to chance.</summary>
+public sealed class PlacementTests(MountedFileSystems fileSystems) : WritingTest(fileSystems)
+{
+    private const int Pages = 16;
+
+    [Theory]
+    [OnFileSystem(Xfs)]
+    [OnFileSystem(Btrfs)]
+    public async Task A_page_that_is_punched_before_it_is_placed_is_a_hole_though_its_image_is_written_afterwards(FileSystemKind kind)
+    {
+        await using var file = OpenNew(Path.Combine(FolderOn(kind), "image"), Bytes(Pages * Page, 1));
+        await file.File.PunchHoleAsync(3 * Page, Page);
+        var run = await PlaceAsync(file, 3, 1);
+        await WriteAsync(file, run);
+
+        Placement(file).Abandon(run);
+        await file.File.FlushAsync();
+
+        AssertOnDisk(Overlaid(Bytes(Pages * Page, 1), 3 * Page, new byte[Page]), file.Path);
+        AssertContent(OnDisk(file.Path), file);
+    }
+
+    [Theory]
+    [OnFileSystem(Xfs)]
+    [OnFileSystem(Btrfs)]
+    public async Task A_page_that_is_cut_off_and_grown_over_while_it_is_written_reads_zero(FileSystemKind kind)
+    {
+        await using var file = OpenNew(Path.Combine(FolderOn(kind), "image"), Bytes(Pages * Page, 1));
+        var run = await PlaceAsync(file, 3, 1);
+        file.File.SetLength(2 * Page);
+        file.File.SetLength(Pages * Page);
+        await WriteAsync(file, run);
+
+        Placement(file).Abandon(run);
+        await file.File.FlushAsync();
+
+        AssertOnDisk([.. Bytes(Pages * Page, 1)[..(2 * Page)], .. new byte[(Pages - 2) * Page]], file.Path);
+        AssertContent(OnDisk(file.Path), file);
+    }
+
+    [Theory]
+    [OnFileSystem(Xfs)]
+    [OnFileSystem(Btrfs)]
+    public async Task What_a_failed_write_leaves_is_no_hole(FileSystemKind kind)
+    {
+        await using var file = OpenNew(Path.Combine(FolderOn(kind), "image"), Bytes(Pages * Page, 1));
+        file.File.SetLength(3 * Page + 5);
+        var run = await PlaceAsync(file, 3, 1);
+
+        Placement(file).Abandon(run);
+        await file.File.FlushAsync();
+
+        AssertOnDisk(Bytes(Pages * Page, 1)[..(3 * Page + 5)], file.Path);
+    }
+
+    [Theory]
+    [OnFileSystem(Xfs)]
+    [OnFileSystem(Btrfs)]
+    public async Task A_part_is_published_to_some_of_those_who_were_written_and_the_rest_is_given_back(FileSystemKind kind)
+    {
+        var folder = FolderOn(kind);
+        await using var one = OpenNew(Path.Combine(folder, "one"), Bytes(Pages * Page, 1));
+        await using var two = OpenNew(Path.Combine(folder, "two"), Bytes(Pages * Page, 2));
+        var run = await PlaceAsync(one, 3, 2, (two, 7));
+        await WriteAsync(one, run);
+        await two.File.PunchHoleAsync(7 * Page, Page);
+        var placement = Placement(one);
+        var first = run with { Length = Page };
+
+        placement.Publish(first, [new RunOwner(one.Origin, 3 * Page)]);
+        placement.Abandon(new BlockRun(run.Offset + Page, Page));
+        Assert.Throws<InvalidOperationException>(() => placement.Publish(first, [new RunOwner(two.Origin, 3 * Page)]));
+        await one.File.Volume.FlushAsync();
+        await placement.PersistAsync(CancellationToken.None);
+
+        AssertOnDisk(Overlaid(Bytes(Pages * Page, 1), 3 * Page, Bytes(2 * Page, 9)), one.Path);
+        AssertOnDisk(
+            Overlaid(Overlaid(Bytes(Pages * Page, 2), 7 * Page, new byte[Page]), 8 * Page, Bytes(2 * Page, 9)[Page..]), two.Path);
+        Assert.Empty(one.Origin.Table.Staged());
+        Assert.Empty(two.Origin.Table.Staged());
+    }
+
+    [Theory]
+    [OnFileSystem(Xfs)]
+    [OnFileSystem(Btrfs)]
+    public async Task From_the_moment_it_is_placed_no_old_block_is_read_through_the_file(FileSystemKind kind)
+    {
+        await using var file = OpenNew(Path.Combine(FolderOn(kind), "image"), Bytes(Pages * Page, 1));
+        var old = file.Origin.Table.Within(3 * Page, 4 * Page)[0];
+        var before = file.Origin.Sequence;
+
+        var run = await PlaceAsync(file, 3, 1);
+
+        Assert.True(file.Origin.Sequence > before);
+        Assert.Throws<ReflinkFileChangedException>(() => file.File.Volume.Device.Read(
+            new BlockRun(old.PhysicalOffset, Page), new BlockOrigin(file.Origin, 3 * Page), [new byte[Page]]));
+        await WriteAsync(file, run);
+        var buffer = new byte[Page];
+        Assert.Equal(Page, file.File.Volume.Device.Read(run, new BlockOrigin(file.Origin, 3 * Page), [buffer]));
+        Assert.Equal(Bytes(Page, 9), buffer);
+        Placement(file).Abandon(run);
+    }
+
+    [Theory]
+    [OnFileSystem(Xfs)]
+    [OnFileSystem(Btrfs)]
+    public async Task A_file_that_fails_fails_alone(FileSystemKind kind)
+    {
+        var folder = FolderOn(kind);
+        var bad = OpenNew(Path.Combine(folder, "bad"), Bytes(Pages * Page, 1));
+        await using var good = OpenNew(Path.Combine(folder, "good"), Bytes(Pages * Page, 2));
+        bad.File.Write(0, Bytes(Page, 3));
+        good.File.Write(0, Bytes(Page, 4));
+        Overwrite(bad.Path, 5 * Page, [1]);
+
+        await Assert.ThrowsAsync<CacheWritebackException>(async () => await good.File.Volume.FlushAsync());
+
+        AssertOnDisk(Overlaid(Bytes(Pages * Page, 2), 0, Bytes(Page, 4)), good.Path);
+        Assert.Equal(Page, Figures.DirtyBytes);
+        bad.Dispose();
+        Assert.Equal(0, Figures.DirtyBytes);
+    }
+
+    private static ReflinkPlacement Placement(ReflinkedFile file) => file.Origin.Volume.Placement!;
+
+    private static async Task<BlockRun> PlaceAsync(ReflinkedFile file, int page, int count, params (ReflinkedFile File, int Page)[] more)
+    {
+        var answer = new ArrayBufferWriter<PlacedRun>();
+        RunOwner[] owners =
+            [new RunOwner(file.Origin, page * Page), .. more.Select(static other => new RunOwner(other.File.Origin, other.Page * Page))];
+        await Placement(file).PlaceAsync(
+            new[] { new DirtyRun(count * Page, BlockRun.None, owners) }, answer, CancellationToken.None);
+        return Assert.Single(answer.WrittenSpan.ToArray()).Blocks;
+    }
+
+    private static async Task WriteAsync(ReflinkedFile file, BlockRun run)
+    {
+        await Placement(file).WriteAsync(run, [Bytes((int)run.Length, 9)]);
+        await Placement(file).SyncAsync();
+    }
+}
