@@ -1,10 +1,14 @@
 using BenchmarkDotNet.Running;
 using SharedPageCache.Benchmarks;
 
-// No argument: the ratios to a raw copy, side by side in one process. Arguments: BenchmarkDotNet's.
+// No argument: the ratios to a raw copy, side by side in one process. "writes": those of the write side. Else BenchmarkDotNet's.
 if (args.Length == 0)
 {
     new Ratios().Run(1L << 30);
+}
+else if (args is ["writes"])
+{
+    new WriteRatios().Run(1L << 30);
 }
 else
 {

@@ -29,6 +29,8 @@ internal sealed unsafe class RawCopy : IDisposable
     public void Read(int page, int offset, Span<byte> destination) =>
         new ReadOnlySpan<byte>((byte*)_pages[page] + offset, destination.Length).CopyTo(destination);
 
+    public void Write(int page, ReadOnlySpan<byte> source) => source.CopyTo(new Span<byte>((byte*)_pages[page], source.Length));
+
     public void Dispose() => NativeMemory.AlignedFree(_memory);
 
     [DllImport("libc")]
