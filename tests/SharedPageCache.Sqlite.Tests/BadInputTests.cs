@@ -192,7 +192,7 @@ public sealed class BadInputTests
     }
 
     [Fact]
-    public void A_second_native_library_is_refused()
+    public void A_native_library_that_is_not_there_is_named()
     {
         using var store = new TestStore();
         using var folder = new TemporaryFolder();

@@ -21,6 +21,16 @@ public sealed class SystemLibraryTests
         Assert.Equal(0, process.ExitCode);
     }
 
+    [FactWithSystemLibrary]
+    public void A_second_library_in_one_process_is_refused()
+    {
+        using var store = new TestStore();
+        using var folder = new TemporaryFolder();
+        var options = new SqliteBranchStoreOptions { CapacityBytes = 8 << 20, NativeLibrary = Program.SystemLibrary };
+        var error = Assert.Throws<InvalidOperationException>(() => SqliteBranchStore.Open(folder.PathOf("other"), options));
+        Assert.Contains("one only", error.Message, StringComparison.Ordinal);
+    }
+
     private sealed class FactWithSystemLibraryAttribute : FactAttribute
     {
         public FactWithSystemLibraryAttribute()

@@ -19,7 +19,7 @@ internal class VfsFile(StoreFiles store, StoredFile file, Database? owner, OpenF
         {
             // SQLITE_IOCAP_ATOMIC512 is bit 1, ATOMIC1K bit 2 and so on, up to the page.
             const int PowersafeOverwrite = 0x1000;
-            var sizes = int.Log2(File.Pages.Volume.PageSize) - 8;
+            var sizes = int.Log2(File.Pages.Volume.PageSize) - 7;
             return PowersafeOverwrite | ((1 << sizes) - 2);
         }
     }
