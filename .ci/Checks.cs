@@ -5,6 +5,7 @@
 //   trx FOLDER PROJECTS     totals of the test results in a folder: "PASSED FAILED SKIPPED" on standard output
 //   clone-storm FILE        the JSON object of samples/CloneStorm against the figures that the README promises
 //   reflink-images FILE     the same for samples/ReflinkImages
+//   sqlite-branches FILE    the same for samples/SqliteBranches, whose times are not looked at but for the branch's
 //   packages FOLDER         the packages that dotnet pack has made
 //
 // Standard error says what is wrong. Exit code 0: all is well, 1: something is not, 2: wrong use.
@@ -27,11 +28,14 @@ switch (args)
     case ["reflink-images", string file]:
         CheckReflinkImages(ReadObject(file));
         break;
+    case ["sqlite-branches", string file]:
+        CheckSqliteBranches(ReadObject(file));
+        break;
     case ["packages", string folder]:
         CheckPackages(folder);
         break;
     default:
-        Console.Error.WriteLine("Usage: Checks trx FOLDER PROJECTS | clone-storm FILE | reflink-images FILE | packages FOLDER");
+        Console.Error.WriteLine("Usage: Checks trx FOLDER PROJECTS | clone-storm FILE | reflink-images FILE | sqlite-branches FILE | packages FOLDER");
         return 2;
 }
 
@@ -165,9 +169,26 @@ void CheckReflinkImages(JsonElement report)
         "shared_kernel_bytes is not below 5 % of kernel_cache_bytes");
 }
 
+void CheckSqliteBranches(JsonElement report)
+{
+    foreach (string field in new[] { "copy_ms", "vacuum_into_ms", "qps", "qps_unix_vfs", "qps_unix_mmap", "inserts_per_second", "metadata_bytes" })
+    {
+        Expect(Number(report, field) > 0, $"{field} is not positive");
+    }
+
+    Expect(IsTrue(report, "integrity_ok"), "integrity_ok is not true: a branch did not show what it should");
+    Expect(Number(report, "branches") >= 100, "branches is below 100");
+    Expect(Number(report, "branch_us_median") < 100, "branch_us_median is not below 100 us");
+    Expect(Number(report, "device_blocks_read") == 0, "device_blocks_read is not 0: a warm branch read from the device");
+    Expect(
+        Number(report, "resident_bytes") <= 1.02 * Number(report, "distinct_bytes"),
+        "resident_bytes is over 1.02 x distinct_bytes");
+    Expect(Number(report, "connection_bytes") < Number(report, "ordinary_bytes"), "connections to branches use no less memory than ordinary ones");
+}
+
 void CheckPackages(string folder)
 {
-    string[] expected = ["SharedPageCache", "SharedPageCache.Abstractions", "SharedPageCache.CowVolume", "SharedPageCache.Reflink", "SharedPageCache.TestKit"];
+    string[] expected = ["SharedPageCache", "SharedPageCache.Abstractions", "SharedPageCache.CowVolume", "SharedPageCache.Reflink", "SharedPageCache.Sqlite", "SharedPageCache.TestKit"];
     foreach (string id in expected)
     {
         string[] found = [.. Directory.GetFiles(folder, id + ".*.nupkg")

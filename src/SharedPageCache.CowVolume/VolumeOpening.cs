@@ -54,8 +54,8 @@ internal static class VolumeOpening
     /// all that this state does not lead to may be used.
     /// </summary>
     /// <remarks>
-    /// A superblock that cannot be read is taken for one that was being written when the power failed, and the other
-    /// one counts. Damage below a good superblock is another matter: it was durable before its superblock was
+    /// A superblock that is damaged is taken for one that was being written when the power failed, and the other one
+    /// counts. A device that fails to read one is another matter: it may be the newest. Damage below a good superblock is another matter: it was durable before its superblock was
     /// written. Going back to the older state would silently undo what was acknowledged, so it is an error.
     /// </remarks>
     public static (Superblock Superblock, TreeLoader Loaded) Recover(BlockStore store, TreeShape shape)

@@ -7,7 +7,7 @@ internal static class Repository
 {
     /// <summary>The shipped assemblies, in the order in which they build on each other.</summary>
     public static IReadOnlyList<string> ShippedAssemblies { get; } =
-        ["SharedPageCache.Abstractions", "SharedPageCache", "SharedPageCache.Reflink", "SharedPageCache.CowVolume", "SharedPageCache.TestKit"];
+        ["SharedPageCache.Abstractions", "SharedPageCache", "SharedPageCache.Reflink", "SharedPageCache.CowVolume", "SharedPageCache.Sqlite", "SharedPageCache.TestKit"];
 
     public const string Core = "SharedPageCache";
 

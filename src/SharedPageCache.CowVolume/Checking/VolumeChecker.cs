@@ -29,7 +29,18 @@ internal sealed class VolumeChecker(VolumeState state, BlockStore store, Committ
     /// <summary>Reads a whole state from disk.</summary>
     private TreeLoader? CheckState(int slot, bool mayBeAbsent)
     {
-        var found = store.ReadSuperblock(slot, out var reason);
+        Superblock? found;
+        string reason;
+        try
+        {
+            found = store.ReadSuperblock(slot, out reason);
+        }
+        catch (IOException error)
+        {
+            _violations.Add($"superblock {slot}: {error.Message}");
+            return null;
+        }
+
         if (found is null)
         {
             if (!mayBeAbsent)

@@ -53,20 +53,15 @@ internal sealed class BlockStore(IBlockDevice device)
         await FlushAsync().ConfigureAwait(false);
     }
 
-    /// <summary>Reads the superblock of a slot; null with the reason if it cannot be used.</summary>
+    /// <summary>Reads the superblock of a slot; null with the reason if what is there is none.</summary>
+    /// <exception cref="IOException">
+    /// The device failed. That says nothing about what is there: who took the other superblock then would go back behind what
+    /// was acknowledged.
+    /// </exception>
     public Superblock? ReadSuperblock(int slot, out string reason)
     {
         using var memory = new AlignedMemory(BlockSize);
-        try
-        {
-            Read(Superblock.SlotOffset(slot), memory.Memory);
-        }
-        catch (IOException error)
-        {
-            reason = error.Message;
-            return null;
-        }
-
+        Read(Superblock.SlotOffset(slot), memory.Memory);
         var found = Superblock.Decode(memory.GetSpan(), out reason);
         if (found is not null && found.BlockSize != BlockSize)
         {

@@ -1,0 +1,3 @@
+using SharedPageCache.Samples.SqliteBranches;
+
+return BranchRun.Run(args);
