@@ -282,6 +282,19 @@ internal static class RangeScenarios
             var (universe, source, file) = Open();
             return universe.Run(() => file.CloneHalves(source, 1, 1, 1), () => source.Punch(0), () => file.Read(0));
         }, Bounded: true),
+        new("range clone with an edge sees a punch of several pages whole or not at all", () =>
+        {
+            var (universe, source, file) = Open();
+            return universe.Run(
+                () =>
+                {
+                    file.CloneHalves(source, 1, 1, 3);
+                    var (edge, shared) = (file.Read(0)[1], file.Read(1)[0]);
+                    WriteUniverse.Require(
+                        edge == Sector.Zero == (shared == Sector.Zero), $"a range clone shows half a punch: {edge} and {shared}");
+                },
+                () => source.Punch(0, 2));
+        }),
         new("range clone with edges x punch and flush of the destination", () =>
         {
             var (universe, source, file) = Open();
