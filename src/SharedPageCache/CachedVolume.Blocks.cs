@@ -1,3 +1,4 @@
+using SharedPageCache.Concurrency;
 using SharedPageCache.Faults;
 
 namespace SharedPageCache;
@@ -65,6 +66,7 @@ public sealed partial class CachedVolume
     /// <exception cref="ObjectDisposedException">The volume is detached.</exception>
     public async ValueTask RepairAsync(BlockRun run, ReadOnlyMemory<byte> content)
     {
+        EngineCode.ThrowIfInCallback();
         Check(run, nameof(run));
         if (content.Length != run.Length)
         {

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using SharedPageCache.Concurrency;
 using SharedPageCache.Mappings;
 
 namespace SharedPageCache;
@@ -91,8 +93,9 @@ public sealed partial class MappedFile
         return find.GetAwaiter().GetResult();
     }
 
-    private void ThrowIfNoRelative(MappedFile other)
+    private void ThrowIfNoRelative(MappedFile other, [CallerMemberName] string member = "")
     {
+        EngineCode.ThrowIfInCallback(member);
         ArgumentNullException.ThrowIfNull(other);
         ThrowIfUnusable(0);
         other.ThrowIfUnusable(0);

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace SharedPageCache;
 
 /// <content>Sharing ranges with other files.</content>
@@ -104,13 +106,14 @@ public sealed partial class MappedFile
             source._mapping, sourceOffset, _mapping, destinationOffset, length, blocking: false, cancellationToken);
     }
 
-    private void ThrowIfNoRange(MappedFile source, long sourceOffset, long destinationOffset, long length)
+    private void ThrowIfNoRange(
+        MappedFile source, long sourceOffset, long destinationOffset, long length, [CallerMemberName] string member = "")
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentOutOfRangeException.ThrowIfNegative(sourceOffset);
         ArgumentOutOfRangeException.ThrowIfNegative(destinationOffset);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
-        ThrowIfNotWritable(destinationOffset, 0);
+        ThrowIfNotWritable(destinationOffset, 0, member);
         source.ThrowIfUnusable(sourceOffset);
         if (source._mapping.Volume != _mapping.Volume)
         {

@@ -82,7 +82,9 @@ public sealed partial class MappedFile
     /// <param name="length">The new length in bytes.</param>
     /// <param name="cancellationToken">Cancels waits; the length is then as before.</param>
     /// <exception cref="ArgumentOutOfRangeException">The length is negative or beyond the longest file.</exception>
+    /// <exception cref="PageLoadException">The last page could not be loaded before the file grows; the length is as before.</exception>
     /// <exception cref="CacheWritebackException">The last page could not be written before the file grows; the length is as before.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="NotSupportedException">The file cannot be written.</exception>
     /// <exception cref="ObjectDisposedException">The file is closed.</exception>
     public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default)
@@ -104,41 +106,6 @@ public sealed partial class MappedFile
     }
 
     /// <summary>
-    /// Makes a range read zero. Whole pages become holes, whose blocks the engine may free; of pages that the range covers
-    /// in part the bytes are overwritten.
-    /// </summary>
-    /// <param name="offset">First byte, 0 or more.</param>
-    /// <param name="length">Length in bytes, 0 or more; clipped at the end of the file.</param>
-    /// <param name="cancellationToken">Cancels waits; what was punched by then stays so.</param>
-    /// <exception cref="ArgumentOutOfRangeException">Offset or length is negative.</exception>
-    /// <exception cref="NotSupportedException">The file cannot be written.</exception>
-    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
-    public async ValueTask PunchHoleAsync(long offset, long length, CancellationToken cancellationToken = default)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(length);
-        ThrowIfNotWritable(offset, 0);
-        var pageSize = _engine.Rooms.PageSize;
-        var fileLength = Length;
-        var end = length > fileLength - offset ? fileLength : offset + length;
-        if (end <= offset)
-        {
-            return;
-        }
-
-        var first = (offset + pageSize - 1) / pageSize;
-        var last = (end == fileLength ? end + pageSize - 1 : end) / pageSize - 1;
-        if (first <= last)
-        {
-            await _engine.Shapes.PunchAsync(_mapping, first, last, cancellationToken).ConfigureAwait(false);
-        }
-
-        var head = Math.Min(end, first * pageSize);
-        var tail = Math.Max(head, Math.Min(end, (last + 1) * pageSize));
-        await ZeroAsync(offset, head - offset, cancellationToken).ConfigureAwait(false);
-        await ZeroAsync(tail, end - tail, cancellationToken).ConfigureAwait(false);
-    }
-
-    /// <summary>
     /// Deletes the file: the engine frees what no other file shows, and its dirty pages are never written. All handles of
     /// the file are of no more use; this one is closed.
     /// </summary>
@@ -149,14 +116,6 @@ public sealed partial class MappedFile
         ThrowIfNotWritable(0, 0);
         _engine.Shapes.Delete(_mapping);
         Dispose();
-    }
-
-    private async ValueTask ZeroAsync(long offset, long length, CancellationToken cancellationToken)
-    {
-        if (length > 0)
-        {
-            await _engine.Writes.WriteAsync(_mapping, offset, new byte[length], Lsn.None, cancellationToken).ConfigureAwait(false);
-        }
     }
 
     private void ThrowIfNotWritable(long offset, long length, [CallerMemberName] string member = "")

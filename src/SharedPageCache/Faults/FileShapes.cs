@@ -50,23 +50,61 @@ internal sealed class FileShapes(
         }
     }
 
-    /// <summary>Makes whole pages holes.</summary>
-    public async ValueTask PunchAsync(FileMapping file, long firstPage, long lastPage, CancellationToken cancellationToken)
+    /// <summary>
+    /// Makes a range read zero, as far as the file goes: whole pages become holes, in the turn of the length, so that the last
+    /// one is a hole only if the file ends in the range at that moment. The bytes at both ends are written afterwards, without the
+    /// turn (who leases such a page for writing may want it), and never beyond the length of their moment.
+    /// </summary>
+    /// <param name="file">The file.</param>
+    /// <param name="offset">First byte.</param>
+    /// <param name="end">Behind the last byte; may be behind the file's end.</param>
+    /// <param name="grows">Whether the file ends at least there afterwards.</param>
+    /// <param name="blocking">Whether waits block the thread.</param>
+    /// <param name="cancellationToken">Cancels waits.</param>
+    public async ValueTask ZeroAsync(
+        FileMapping file, long offset, long end, bool grows, bool blocking, CancellationToken cancellationToken)
     {
-        await EnterAsync(file, blocking: false, cancellationToken).ConfigureAwait(false);
+        var (head, tail) = (end, end);
+        await EnterAsync(file, blocking, cancellationToken).ConfigureAwait(false);
         try
         {
-            var (offset, length) = (firstPage << rooms.PageShift, lastPage - firstPage + 1 << rooms.PageShift);
-            Change(file, lost =>
+            if (grows && end > file.Tree.Length)
             {
-                file.RunHook(engine => engine.PunchHole(offset, length), nameof(IWritableExtentMap.PunchHole));
-                file.Punch(firstPage, lastPage, lost);
-            });
+                await GrowInTurnAsync(file, end, blocking, cancellationToken).ConfigureAwait(false);
+            }
+
+            var fileEnd = file.Tree.Length;
+            end = Math.Min(end, fileEnd);
+            var first = offset + rooms.PageSize - 1 >> rooms.PageShift;
+            var behind = (end == fileEnd ? end + rooms.PageSize - 1 : end) >> rooms.PageShift;
+            if (first <= behind)
+            {
+                (head, tail) = (first << rooms.PageShift, behind << rooms.PageShift);
+            }
+
+            if (first < behind)
+            {
+                Punch(file, first, behind - 1);
+            }
         }
         finally
         {
             file.Writing.LengthTurn.Give();
         }
+
+        var pages = await writes.ZeroAsync(file, offset, Math.Min(head, end), blocking, cancellationToken).ConfigureAwait(false)
+            + await writes.ZeroAsync(file, tail, end, blocking, cancellationToken).ConfigureAwait(false);
+        await file.Volume.Writer!.PayAsync(pages, cancellationToken).ConfigureAwait(false);
+    }
+
+    private void Punch(FileMapping file, long firstPage, long lastPage)
+    {
+        var (offset, length) = (firstPage << rooms.PageShift, lastPage - firstPage + 1 << rooms.PageShift);
+        Change(file, lost =>
+        {
+            file.RunHook(engine => engine.PunchHole(offset, length), nameof(IWritableExtentMap.PunchHole));
+            file.Punch(firstPage, lastPage, lost);
+        });
     }
 
     /// <summary>Deletes a file: its dirty pages go with it, unless a clone shows them.</summary>

@@ -71,19 +71,29 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
     public async ValueTask ZeroTailAsync(FileMapping file, long offset, bool blocking, CancellationToken cancellationToken)
     {
         using var write = new PageWrite(rooms, faults, provisional, file, offset, 0, Lsn.None) { ForcesCopy = true };
-        WriteNeed need;
-        while ((need = write.TryGoOn([])) != WriteNeed.Done)
+        await DriveAsync(file, write, default, growTo: offset + 1, blocking, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Zeros bytes of one page as far as the file goes: it never gets longer by it, whoever cuts it meanwhile.</summary>
+    /// <returns>How many pages have become dirty.</returns>
+    public async ValueTask<int> ZeroAsync(FileMapping file, long offset, long end, bool blocking, CancellationToken cancellationToken)
+    {
+        while (Math.Min(end, file.Tree.Length) - offset is > 0 and var count)
         {
-            if (need == WriteNeed.Source)
+            var zeros = new byte[count];
+            if (WriteInPlace.TryWrite(rooms, file, offset, zeros, Lsn.None))
             {
-                var moment = SourceMoment.Of(file);
-                var hold = await HoldAsync(file, write.Page, blocking, cancellationToken).ConfigureAwait(false);
-                write.Supply(hold, moment, []);
-                continue;
+                return 0;
             }
 
-            await WaitAsync(file, write, need, offset + 1, blocking, cancellationToken).ConfigureAwait(false);
+            using var write = new PageWrite(rooms, faults, provisional, file, offset, zeros.Length, Lsn.None);
+            if (await DriveAsync(file, write, zeros, growTo: null, blocking, cancellationToken).ConfigureAwait(false))
+            {
+                return write.Shown;
+            }
         }
+
+        return 0;
     }
 
     /// <returns>How many pages have become dirty. Nothing is held any more: the writer may be slowed.</returns>
@@ -112,21 +122,40 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
         FileMapping file, long offset, ReadOnlyMemory<byte> bytes, Lsn lsn, CancellationToken cancellationToken)
     {
         using var write = new PageWrite(rooms, faults, provisional, file, offset, bytes.Length, lsn);
+        await DriveAsync(file, write, bytes, growTo: offset + bytes.Length, blocking: false, cancellationToken).ConfigureAwait(false);
+        return write.Shown;
+    }
+
+    /// <summary>Drives a write until it is done.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="write">The write.</param>
+    /// <param name="bytes">Its bytes.</param>
+    /// <param name="growTo">What the file's length must be at least; null: the write ends if the file has become too short.</param>
+    /// <param name="blocking">Whether waits block the thread.</param>
+    /// <param name="cancellationToken">Cancels waits.</param>
+    /// <returns>Whether it is done, and not ended by the file's length.</returns>
+    private async ValueTask<bool> DriveAsync(
+        FileMapping file, PageWrite write, ReadOnlyMemory<byte> bytes, long? growTo, bool blocking, CancellationToken cancellationToken)
+    {
         WriteNeed need;
         while ((need = write.TryGoOn(bytes.Span)) != WriteNeed.Done)
         {
-            if (need == WriteNeed.Source)
+            switch (need)
             {
-                var moment = SourceMoment.Of(file);
-                var hold = await HoldAsync(file, write.Page, blocking: false, cancellationToken).ConfigureAwait(false);
-                write.Supply(hold, moment, bytes.Span);
-                continue;
+                case WriteNeed.Length when growTo is null:
+                    return false;
+                case WriteNeed.Source:
+                    var moment = SourceMoment.Of(file);
+                    var hold = await HoldAsync(file, write.Page, blocking, cancellationToken).ConfigureAwait(false);
+                    write.Supply(hold, moment, bytes.Span);
+                    break;
+                default:
+                    await WaitAsync(file, write, need, growTo ?? 0, blocking, cancellationToken).ConfigureAwait(false);
+                    break;
             }
-
-            await WaitAsync(file, write, need, offset + bytes.Length, blocking: false, cancellationToken).ConfigureAwait(false);
         }
 
-        return write.Shown;
+        return true;
     }
 
     private ValueTask<PageHold> HoldAsync(FileMapping file, long page, bool blocking, CancellationToken cancellationToken) =>

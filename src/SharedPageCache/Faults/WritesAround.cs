@@ -246,7 +246,9 @@ internal sealed class WritesAround(Rooms rooms, PageFaults faults, ProvisionalFr
             {
                 try
                 {
-                    file.RunHook(_ => volume.Placement!.Publish(run.Blocks, [new RunOwner(file.Extents, offset)]));
+                    file.RunHook(
+                        _ => volume.Placement!.Publish(run.Blocks, [new RunOwner(file.Extents, offset)]),
+                        nameof(IPlacementEngine.Publish), nameof(IPlacementEngine));
                 }
                 catch (Exception error)
                 {

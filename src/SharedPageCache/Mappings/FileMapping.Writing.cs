@@ -45,10 +45,10 @@ internal sealed partial class FileMapping
     /// Runs an engine's hook that changes this file's truth, and counts the change. Inside the gate, alone, and under the
     /// binding lock; the caller changes the tree in the same hold. If the hook throws nothing has changed.
     /// </summary>
-    public void RunHook(Action<IWritableExtentMap> hook, string name = "a hook")
+    public void RunHook(Action<IWritableExtentMap> hook, string name, string port = nameof(IWritableExtentMap))
     {
         var before = SequenceOrUnknown();
-        using (EngineCode.Enter($"{nameof(IWritableExtentMap)}.{name}"))
+        using (EngineCode.Enter($"{port}.{name}"))
         {
             hook((IWritableExtentMap)Extents);
         }

@@ -1,4 +1,5 @@
 using SharedPageCache.Tests.Support;
+using SharedPageCache.Tests.Writing;
 
 namespace SharedPageCache.Tests.BadInput;
 
@@ -37,6 +38,43 @@ public class ClosedTests
         file.Dispose();
         await file.DisposeAsync();
         Assert.Equal(Length, file.Length);
+    }
+
+    [Theory]
+    [InlineData("close")]
+    [InlineData("delete")]
+    [InlineData("detach")]
+    public void Every_member_that_writes_refuses_after_the_end(string end)
+    {
+        using var cache = new WriteCache();
+        var (file, other) = (cache.OpenMapped(4), cache.OpenMapped(4));
+        var stream = file.OpenStream();
+        if (end == "close")
+        {
+            file.Dispose();
+        }
+        else if (end == "delete")
+        {
+            file.Delete();
+        }
+        else
+        {
+            cache.Volume.Dispose();
+        }
+
+        Action[] calls =
+        [
+            () => file.Write(0, [1]), () => file.SetLength(1), () => file.PunchHole(0, 1), () => file.ZeroRange(0, 1), () => file.Delete(),
+            () => file.TryLeaseForWrite(0, out _), () => file.CloneRange(other, 0, 0, 1), () => file.Dedupe(other, 0, 0, 4096),
+            () => file.MergeInto(other), () => file.DiffPages(other), () => stream.WriteByte(1), () => stream.SetLength(0),
+            () => file.WriteAsync(0, new byte[1]).AsTask().GetAwaiter().GetResult(),
+            () => file.SetLengthAsync(1).AsTask().GetAwaiter().GetResult(),
+            () => file.LeaseForWriteAsync(0).AsTask().GetAwaiter().GetResult(),
+            () => file.WriteAroundAsync(0, new byte[4096]).AsTask().GetAwaiter().GetResult(),
+            () => file.FlushAsync().AsTask().GetAwaiter().GetResult(),
+        ];
+        Assert.All(calls, call => Assert.Throws<ObjectDisposedException>(call));
+        Assert.Equal(0, cache.Device.Writes);
     }
 
     [Theory]

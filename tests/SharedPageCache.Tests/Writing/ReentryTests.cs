@@ -10,7 +10,7 @@ public class ReentryTests
 {
     private const int Page = 4096;
 
-    private static readonly string[] Hooks = ["Clone", "SetLength", "PunchHole", "Delete", "Publish", "Abandon"];
+    private static readonly string[] Hooks = ["Clone", "SetLength", "PunchHole", "Delete", "CloneRange", "ReplaceWith", "Publish", "Abandon"];
 
     private static readonly Dictionary<string, Func<Stage, Task>> Refused = new()
     {
@@ -31,6 +31,14 @@ public class ReentryTests
         ["SetLength"] = Now(stage => stage.File.SetLength(0)),
         ["SetLengthAsync"] = stage => stage.Other.SetLengthAsync(9 * Page).AsTask(),
         ["PunchHoleAsync"] = stage => stage.Other.PunchHoleAsync(0, Page).AsTask(),
+        ["PunchHole"] = Now(stage => stage.File.PunchHole(0, Page)),
+        ["ZeroRange"] = Now(stage => stage.Other.ZeroRange(0, Page)),
+        ["CloneRange"] = Now(stage => stage.File.CloneRange(stage.Other, 0, 0, Page)),
+        ["DedupeAsync"] = stage => stage.Other.DedupeAsync(stage.File, 0, 0, Page).AsTask(),
+        ["MergeInto"] = Now(stage => stage.File.MergeInto(stage.Other)),
+        ["DiffPages"] = Now(stage => stage.File.DiffPages(stage.Other)),
+        ["RepairAsync"] = stage => stage.Cache.Volume.RepairAsync(new BlockRun(300 * Page, Page), new byte[Page]).AsTask(),
+        ["WriteAroundAsync"] = stage => stage.Other.WriteAroundAsync(0, new byte[Page]).AsTask(),
         ["Delete"] = Now(stage => stage.Other.Delete()),
         ["InvalidateExtents"] = Now(stage => stage.File.InvalidateExtents(0, Page)),
         ["FlushAsync"] = stage => stage.File.FlushAsync().AsTask(),
@@ -345,6 +353,14 @@ public class ReentryTests
                         break;
                     case "Delete":
                         Cache.OpenNew(Page).Delete();
+                        break;
+                    case "CloneRange":
+                        File.CloneRange(Other, 0, 0, Page);
+                        break;
+                    case "ReplaceWith":
+                        var branch = Cache.Own(Other.Clone());
+                        branch.Write(0, new byte[] { 1 });
+                        branch.MergeInto(Other);
                         break;
                     case "Publish":
                         File.Write(0, new byte[] { 1 });

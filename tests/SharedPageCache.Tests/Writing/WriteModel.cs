@@ -238,7 +238,17 @@ public sealed class WriteModel : IDisposable
         var offset = _random.Next(pair.Bytes.Length + 1);
         var length = _random.Next(6 * _pageSize);
         pair.Changes();
-        await pair.File.PunchHoleAsync(offset, length);
+        if (_random.Next(2) == 0)
+        {
+            await pair.File.PunchHoleAsync(offset, length);
+        }
+        else
+        {
+            length = Math.Min(length, (_mostPages * _pageSize) - offset);
+            await pair.File.ZeroRangeAsync(offset, length);
+            pair.Resize(Math.Max(pair.Bytes.Length, offset + length));
+        }
+
         pair.Bytes.AsSpan(offset, Math.Min(length, pair.Bytes.Length - offset)).Clear();
         Check(pair, Math.Max(0, offset - _pageSize), length + 2 * _pageSize);
     }

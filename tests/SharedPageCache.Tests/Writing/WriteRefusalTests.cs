@@ -7,7 +7,7 @@ public class WriteRefusalTests
 {
     private const int Page = 4096;
 
-    public static TheoryData<string> WrongAnswers => new("short", "long", "overlapping", "unaligned", "beyond", "negative", "empty", "many");
+    public static TheoryData<string> WrongAnswers => new("short", "long", "overlapping", "unaligned", "beyond", "negative", "empty", "in use", "many");
 
     [Theory]
     [Trait("Contract", "C7")]
@@ -17,6 +17,7 @@ public class WriteRefusalTests
         using var cache = new WriteCache();
         var file = cache.OpenNew(3 * Page);
         file.Write(0, WriteTests.Bytes(1, 3 * Page));
+        using var direct = cache.Volume.BeginDirectWrite(new BlockRun(200 * Page, Page));
         cache.Engine.Answer = answer => kind switch
         {
             "short" => answer[..^1],
@@ -25,6 +26,7 @@ public class WriteRefusalTests
             "unaligned" => [new PlacedRun(new BlockRun(answer[0].Blocks.Offset + 512, Page)), .. answer[1..]],
             "beyond" => [new PlacedRun(new BlockRun(cache.Device.Length, Page)), .. answer[1..]],
             "negative" => [new PlacedRun(new BlockRun(-Page, Page)), .. answer[1..]],
+            "in use" => [new PlacedRun(new BlockRun(200 * Page, Page)), .. answer[1..]],
             "empty" => [new PlacedRun(new BlockRun(answer[0].Blocks.Offset, 0)), .. answer],
             _ => [.. answer, new PlacedRun(new BlockRun(100 * Page, Page))],
         };
