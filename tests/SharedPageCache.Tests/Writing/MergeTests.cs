@@ -226,7 +226,8 @@ public class MergeTests
     [Fact]
     public void Dirty_pages_that_nobody_shows_any_more_are_freed_and_those_of_others_stay()
     {
-        using var cache = new WriteCache();
+        // So many frames that nothing is written in the background meanwhile.
+        using var cache = new WriteCache(frames: 256);
         var file = cache.OpenMapped(8);
         file.Write(0, Bytes(1, 4 * Page));
         var witness = cache.Own(file.Clone());
