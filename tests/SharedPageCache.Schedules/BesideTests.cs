@@ -22,3 +22,13 @@ public sealed class MergeTests(ITestOutputHelper output) : ScheduleTests(output)
     [MemberData(nameof(Names))]
     public void Holds(string name) => Explore(Catalogue.Named(name));
 }
+
+/// <summary>See <see cref="CombinedScenarios"/>.</summary>
+public sealed class CombinedTests(ITestOutputHelper output) : ScheduleTests(output)
+{
+    public static TheoryData<string> Names => [.. CombinedScenarios.All.Select(scenario => scenario.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Holds(string name) => Explore(Catalogue.Named(name));
+}

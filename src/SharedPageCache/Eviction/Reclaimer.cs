@@ -45,7 +45,7 @@ internal sealed class Reclaimer(
         try
         {
             var state = frames[frame].State.Load();
-            // Claimed at this moment only by a relocation, which either unclaims or forgets the frame afterwards.
+            // Claimed at this moment only by a relocation or a take-over, which either unclaims or forgets the frame afterwards.
             if (state.Phase is FramePhase.Clean or FramePhase.Claimed && state.Generation == generation)
             {
                 policy.Admit(frame, identityHash);
@@ -116,6 +116,9 @@ internal sealed class Reclaimer(
         {
             if (!header.State.TryUnclaim(generation))
             {
+                // Unlike a victim, the frame is in the policy still. While it is claimed nobody frees it, and after the discard's
+                // new generation no load admits it: it is forgotten for good before somebody else can have it.
+                Forget(frame);
                 AbandonClaim(frame);
             }
 
@@ -189,7 +192,7 @@ internal sealed class Reclaimer(
         return false;
     }
 
-    /// <summary>A discard ended the tenancy while the frame was claimed, and somebody pins it.</summary>
+    /// <summary>A discard ended the tenancy while the frame was claimed, and somebody pins it. The policy has it no more.</summary>
     private void AbandonClaim(int frame)
     {
         var identity = frames.IdentityOf(frame);

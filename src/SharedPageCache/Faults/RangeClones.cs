@@ -31,7 +31,8 @@ namespace SharedPageCache.Faults;
 /// so neither file writes to it in place again (A3.3: also if both are one file). For the engine nothing changes at such a
 /// page until it is published, to both: as with a write, what the destination had there is what a crash shows. So to what
 /// is being written back such a page is overwritten (by an image of the same write-back, perhaps: then that one is bound),
-/// while the page of a clean range is cut off; and a flush that owed the page it replaces owes the frame.
+/// while the page of a clean range is cut off; and a flush that owed the page it replaces owes the frame. To who has leased
+/// the page for writing all are cut off alike: its copy is of what was there before.
 /// </para>
 /// <para>
 /// <b>Cost</b>: the windows of the range that either file has in memory, and the dirty pages of both in it. No clean page is
@@ -274,6 +275,7 @@ internal sealed class RangeClones(
         {
             source.Writing.NoteSharedRange();
             file.Writing.NoteSharedRange();
+            file.Writing.Marks.NoteCut(plan.FirstShared, plan.EndShared - 1);
             file.Writing.TailMayBeStale |= plan.EndsInSharedPage;
         }
 

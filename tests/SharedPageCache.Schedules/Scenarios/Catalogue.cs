@@ -5,12 +5,12 @@ namespace SharedPageCache.Schedules.Scenarios;
 /// <summary>All scenarios by name.</summary>
 internal static class Catalogue
 {
-    public static IReadOnlyList<Scenario> All { get; } = 
+    public static IReadOnlyList<Scenario> All { get; } =
     [
         .. ComponentScenarios.All, .. ReadScenarios.All, .. InvalidationScenarios.All, .. TreeScenarios.All, .. LifetimeScenarios.All,
         .. RandomScenarios.All, .. WriteScenarios.All, .. WriteLeaseScenarios.All, .. TakeOverScenarios.All, .. WritebackScenarios.All,
         .. InPlaceScenarios.All, .. RangeScenarios.All, .. RandomWriteScenarios.All,
-        .. BesideScenarios.All, .. MergeScenarios.All,
+        .. BesideScenarios.All, .. MergeScenarios.All, .. CombinedScenarios.All,
     ];
 
     public static Scenario Named(string name) => All.Single(scenario => scenario.Name == name);

@@ -3,7 +3,10 @@ using SharedPageCache.Schedules.World;
 
 namespace SharedPageCache.Schedules.Scenarios;
 
-/// <summary>Random little programs of three users that write, read, lease, clone, flush, punch, truncate and close; the seed draws them.</summary>
+/// <summary>
+/// Random little programs of three users that write (through pages, leases, and around the cache), read, lease, clone, clone ranges,
+/// dedupe, merge, flush, punch, truncate; the seed draws them.
+/// </summary>
 internal static class RandomWriteScenarios
 {
     public static IEnumerable<Scenario> All =>
@@ -21,7 +24,7 @@ internal static class RandomWriteScenarios
         var files = new List<WrittenFile> { file };
         for (var warm = dice.Below(4); warm > 0; warm--)
         {
-            Act(universe, files, ref dice, depth: 0);
+            Act(universe, files, ref dice, depth: 0, failures);
         }
 
         if (failures)
@@ -31,25 +34,25 @@ internal static class RandomWriteScenarios
         }
 
         return universe.Run(
-            User(universe, files, new Dice(dice.Next())),
-            User(universe, files, new Dice(dice.Next())),
-            User(universe, files, new Dice(dice.Next())));
+            User(universe, files, new Dice(dice.Next()), failures),
+            User(universe, files, new Dice(dice.Next()), failures),
+            User(universe, files, new Dice(dice.Next()), failures));
     }
 
-    private static Action User(WriteUniverse universe, List<WrittenFile> files, Dice dice) => () =>
+    private static Action User(WriteUniverse universe, List<WrittenFile> files, Dice dice, bool failures) => () =>
     {
         var own = new List<WrittenFile>(files);
         for (var rest = 1 + dice.Below(3); rest > 0; rest--)
         {
-            Act(universe, own, ref dice, depth: 1);
+            Act(universe, own, ref dice, depth: 1, failures);
         }
     };
 
-    private static void Act(WriteUniverse universe, List<WrittenFile> files, ref Dice dice, int depth)
+    private static void Act(WriteUniverse universe, List<WrittenFile> files, ref Dice dice, int depth, bool failures)
     {
         var file = files[dice.Below(files.Count)];
         var page = dice.Below(3);
-        switch (dice.Below(19))
+        switch (dice.Below(24))
         {
             case 0 or 1:
                 file.Write(page);
@@ -96,6 +99,26 @@ internal static class RandomWriteScenarios
                 if (other != file)
                 {
                     file.CloneHalves(other, 1, 1, 4);
+                }
+
+                break;
+            case 18 when !failures:
+                file.WriteAroundIfInside(page, 1 + dice.Below(2));
+                break;
+            case 19 or 20:
+                file.LeaseForWrite(page, dice.Below(2), static () => { });
+                break;
+            case 21:
+                if (files[dice.Below(files.Count)] is var target && target != file)
+                {
+                    file.MergeLiveInto(target);
+                }
+
+                break;
+            case 22:
+                if (files[dice.Below(files.Count)] is var like && like != file)
+                {
+                    file.Dedupe(like, page, page, 3 - page);
                 }
 
                 break;

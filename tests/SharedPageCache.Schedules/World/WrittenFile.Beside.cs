@@ -36,6 +36,65 @@ internal sealed partial class WrittenFile
         return true;
     }
 
+    /// <summary>The same for a branch that others write to meanwhile: the other file shows what the branch held at one moment.</summary>
+    public bool MergeLiveInto(WrittenFile target)
+    {
+        var begun = _universe.Tick();
+        Scheduler.Note("merge begins");
+        var entries = target._halves.Select((half, i) => half.BeginFrom(_halves[i], begun)).ToList();
+        try
+        {
+            File.MergeInto(target.File);
+        }
+        catch (MergeConflictException conflict)
+        {
+            Scheduler.Note(conflict.Message);
+            for (var i = 0; i < entries.Count; i++)
+            {
+                target._halves[i].Revoke(entries[i]);
+            }
+
+            return false;
+        }
+
+        var now = _universe.Tick();
+        entries.ForEach(entry => entry.Ended = entry.Source!.Ended = now);
+        Scheduler.Note("merged");
+        return true;
+    }
+
+    /// <summary>Writes a half of a page whose other half may be in a bad block.</summary>
+    /// <returns>Whether it was written.</returns>
+    public bool WriteHalfIfGood(int page, int half)
+    {
+        try
+        {
+            WriteHalf(page, half);
+            return true;
+        }
+        catch (PageLoadException error)
+        {
+            Scheduler.Note(error.Message);
+            return false;
+        }
+    }
+
+    /// <summary>Takes halves of pages over, of which some may be in a bad block: all or nothing.</summary>
+    /// <returns>Whether they were taken over.</returns>
+    public bool CloneHalvesIfGood(WrittenFile source, int from, int to, int halves)
+    {
+        try
+        {
+            CloneHalves(source, from, to, halves);
+            return true;
+        }
+        catch (PageLoadException error)
+        {
+            Scheduler.Note(error.Message);
+            return false;
+        }
+    }
+
     /// <summary>The engine writes the block of a page in place, past the cache.</summary>
     public void WriteDirectly(int page)
     {
@@ -58,6 +117,19 @@ internal sealed partial class WrittenFile
         }
 
         Change(page * 2, pages * 2, held, () => Complete(File.WriteAroundAsync((long)page * Sector.Size, bytes)));
+    }
+
+    /// <summary>Writes pages around the cache if the file, which others make shorter, has them.</summary>
+    public void WriteAroundIfInside(int page, int pages)
+    {
+        try
+        {
+            WriteAround(page, Math.Min(pages, MostPages - page));
+        }
+        catch (ArgumentOutOfRangeException outside)
+        {
+            Scheduler.Note(outside.Message);
+        }
     }
 
     /// <summary>Reads a page that may be bad.</summary>
@@ -87,5 +159,4 @@ internal sealed partial class WrittenFile
         Complete(_universe.Volume.RepairAsync(run, good));
         WriteUniverse.Require(ReadIfGood(page), "a block cannot be read after it was repaired");
     }
-
 }

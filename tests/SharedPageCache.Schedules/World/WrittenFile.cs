@@ -56,7 +56,21 @@ internal sealed partial class WrittenFile
         var begun = _universe.Tick();
         var entries = Enumerable.Range(0, halves).Select(half => _halves[to + half].BeginFrom(source._halves[from + half], begun)).ToList();
         Scheduler.Note($"clones {halves} halves from {from} to {to}");
-        var done = File.CloneRange(source.File, from * Half, to * Half, halves * Half);
+        long done = 0;
+        try
+        {
+            done = File.CloneRange(source.File, from * Half, to * Half, halves * Half);
+        }
+        catch (PageLoadException)
+        {
+            for (var half = 0; half < halves; half++)
+            {
+                _halves[to + half].Revoke(entries[half]);
+            }
+
+            throw;
+        }
+
         Scheduler.Note($"has cloned {done} bytes");
         var now = _universe.Tick();
         for (var half = 0; half < halves; half++)
@@ -144,7 +158,8 @@ internal sealed partial class WrittenFile
     /// <summary>
     /// Leases a page for writing, writes a half of it, does something else meanwhile, and commits: the other half is what it was.
     /// </summary>
-    public void LeaseForWrite(int page, int half, Action meanwhile)
+    /// <returns>Whether it was committed.</returns>
+    public bool LeaseForWrite(int page, int half, Action meanwhile)
     {
         WriteLease lease;
         Sector held;
@@ -155,7 +170,7 @@ internal sealed partial class WrittenFile
         catch (ArgumentOutOfRangeException outside)
         {
             Scheduler.Note(outside.Message);
-            return;
+            return false;
         }
 
         try
@@ -168,11 +183,13 @@ internal sealed partial class WrittenFile
                 lease.Commit();
                 entry.Ended = _universe.Tick();
                 Scheduler.Note($"has committed {held}");
+                return true;
             }
             catch (InvalidOperationException refusal)
             {
                 history.Revoke(entry);
                 Scheduler.Note(refusal.Message);
+                return false;
             }
         }
         finally
@@ -312,7 +329,20 @@ internal sealed partial class WrittenFile
     {
         var begun = _universe.Tick();
         var entries = Enumerable.Range(first, count).Select(half => _halves[half].Begin(held, begun)).ToList();
-        change();
+        try
+        {
+            change();
+        }
+        catch (Exception error) when (error is PageLoadException or ArgumentOutOfRangeException)
+        {
+            for (var i = 0; i < count; i++)
+            {
+                _halves[first + i].Revoke(entries[i]);
+            }
+
+            throw;
+        }
+
         var now = _universe.Tick();
         entries.ForEach(entry => entry.Ended = now);
     }
