@@ -44,7 +44,15 @@ internal static class RandomWriteScenarios
         var own = new List<WrittenFile>(files);
         for (var rest = 1 + dice.Below(3); rest > 0; rest--)
         {
-            Act(universe, own, ref dice, depth: 1, failures);
+            try
+            {
+                Act(universe, own, ref dice, depth: 1, failures);
+            }
+            catch (CacheWritebackException failure) when (failures)
+            {
+                // There was no room, and nothing that is dirty could be written back.
+                Scheduler.Note($"refused: {failure.Message}");
+            }
         }
     };
 

@@ -61,7 +61,7 @@ internal sealed partial class WrittenFile
         {
             done = File.CloneRange(source.File, from * Half, to * Half, halves * Half);
         }
-        catch (PageLoadException)
+        catch (Exception error) when (error is PageLoadException or CacheWritebackException)
         {
             for (var half = 0; half < halves; half++)
             {
