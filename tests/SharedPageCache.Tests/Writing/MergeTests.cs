@@ -67,6 +67,44 @@ public class MergeTests
         Assert.Equal([new FileRange(Page, 2 * Page)], file.DiffPages(branch));
     }
 
+    /// <summary>What is refused, given up or over nothing leaves the file as what its branches began with, also if it ends inside a page.</summary>
+    [Theory]
+    [InlineData("range clone that overlaps")]
+    [InlineData("range clone of more than is copied")]
+    [InlineData("range clone of nothing")]
+    [InlineData("write lease, given up")]
+    [InlineData("dedupe of what differs")]
+    public async Task What_changes_nothing_is_no_conflict(string what)
+    {
+        using var cache = new WriteCache(frames: 32);
+        var file = cache.OpenMapped(40);
+        await file.SetLengthAsync(38 * Page + 100);
+        var branch = cache.Own(file.Clone());
+        branch.Write(Page, Bytes(2, Page));
+        var other = cache.OpenMapped(40);
+        switch (what)
+        {
+            case "range clone that overlaps":
+                await Assert.ThrowsAsync<ArgumentException>(async () => await file.CloneRangeAsync(file, 30 * Page, 32 * Page, 8 * Page));
+                break;
+            case "range clone of more than is copied":
+                await Assert.ThrowsAsync<CacheCapacityException>(async () => await file.CloneRangeAsync(other, 1, 30 * Page, 39 * Page));
+                break;
+            case "range clone of nothing":
+                Assert.Equal(0, await file.CloneRangeAsync(other, 40 * Page, 60 * Page, Page));
+                break;
+            case "write lease, given up":
+                (await file.LeaseForWriteAsync(Page)).Dispose();
+                break;
+            default:
+                Assert.Equal(0, await file.DedupeAsync(other, 0, 0, 2 * Page));
+                break;
+        }
+
+        branch.MergeInto(file);
+        Assert.Equal(Bytes(2, Page), Read(file, Page, Page));
+    }
+
     [Theory]
     [InlineData("write")]
     [InlineData("write over a dirty page")]

@@ -387,12 +387,14 @@ public sealed class WriteModel : IDisposable
                 break;
             case 4:
                 var length = _random.Next(pair.Bytes.Length + 1);
+                pair.Changes();
                 await pair.File.SetLengthAsync(length);
                 pair.Resize(length);
                 return length <= page * _pageSize;
             case 5:
                 var first = _random.Next((pair.Bytes.Length / _pageSize) + 1);
                 var pages = Math.Min(_random.Next(4), (pair.Bytes.Length / _pageSize) - first);
+                pair.Changes();
                 await pair.File.PunchHoleAsync(first * _pageSize, pages * _pageSize);
                 pair.Bytes.AsSpan(first * _pageSize, pages * _pageSize).Clear();
                 return first <= page && page < first + pages;
