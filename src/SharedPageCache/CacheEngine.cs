@@ -95,7 +95,7 @@ internal sealed class CacheEngine
 
         var failures = await writer.FlushAsync(
             () => TreeSurgery.ProvisionalsOf(file.Tree, firstPage, lastPage).ConvertAll(static dirty => dirty.Reference),
-            cancellationToken).ConfigureAwait(false);
+            cancellationToken, file: file).ConfigureAwait(false);
         var untold = file.WritingIfAny?.TakeUntold();
         if (failures.Count > 0)
         {
@@ -129,7 +129,7 @@ internal sealed class CacheEngine
         {
             var failures = await writer.FlushAsync(
                 () => TreeSurgery.ProvisionalsOf(file.Tree, 0, long.MaxValue >> file.Volume.PageShift).ConvertAll(static dirty => dirty.Reference),
-                cancellationToken, then).ConfigureAwait(false);
+                cancellationToken, then, file).ConfigureAwait(false);
             if (failures.Count > 0)
             {
                 throw failures[0];
@@ -146,7 +146,7 @@ internal sealed class CacheEngine
     {
         var failures = await ((VolumeWriter)file.Volume.Writer!).FlushAsync(
             () => TreeSurgery.ProvisionalsOf(file.Tree, page, page).ConvertAll(static dirty => dirty.Reference),
-            cancellationToken).ConfigureAwait(false);
+            cancellationToken, file: file).ConfigureAwait(false);
         if (failures.Count > 0)
         {
             throw failures[0];

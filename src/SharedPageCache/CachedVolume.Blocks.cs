@@ -40,7 +40,7 @@ public sealed partial class CachedVolume
     /// not concerned.
     /// </summary>
     /// <param name="run">The blocks, as bytes of the device.</param>
-    /// <returns>Every place of every open file that shows them, as <see cref="FindReferences"/> answers, but for dirty pages.</returns>
+    /// <returns>Every place of every open file that shows them, as <see cref="FindReferences(BlockRun)"/> answers, but for dirty pages.</returns>
     /// <exception cref="ArgumentException">The run is negative, empty, unaligned or overflows.</exception>
     /// <exception cref="ObjectDisposedException">The volume is detached.</exception>
     public IReadOnlyList<PageLocation> ReportBadBlocks(BlockRun run)

@@ -115,7 +115,7 @@ public sealed partial class CachedVolume : IDisposable, IAsyncDisposable
     }
 
     /// <summary>
-    /// The reverse query: every place of every open file that shows blocks of a run, resident or not, as far as the
+    /// The reverse query, for the operator: every place of every open file that shows blocks of a run, resident or not, as far as the
     /// cache has mapped the files' windows (a window is mapped when one of its pages is first used by the file or by a
     /// relative).
     /// </summary>
@@ -173,6 +173,7 @@ public sealed partial class CachedVolume : IDisposable, IAsyncDisposable
         // The number comes free last: nobody is attached under it while frames still bear it.
         if (Detach())
         {
+            Disown();
             _engine.Rooms.Volumes.Remove(_map);
         }
     }

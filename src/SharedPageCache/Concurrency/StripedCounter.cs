@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace SharedPageCache.Concurrency;
@@ -8,7 +9,12 @@ namespace SharedPageCache.Concurrency;
 /// </summary>
 internal sealed class StripedCounter
 {
-    private readonly Cell[] _cells = new Cell[BitOperations.RoundUpToPowerOf2((uint)Math.Min(Environment.ProcessorCount, 64))];
+    private static readonly int s_cells = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Min(Environment.ProcessorCount, 64));
+
+    private readonly Cell[] _cells = new Cell[s_cells];
+
+    /// <summary>What a counter takes, in bytes.</summary>
+    public static int Bytes => 48 + s_cells * Unsafe.SizeOf<Cell>();
 
     public long Sum
     {

@@ -10,8 +10,8 @@ namespace SharedPageCache.Eviction;
 /// tenant is reset here and nowhere else.
 /// </summary>
 /// <remarks>
-/// A frame passes from one security domain to another only after its bytes were zeroed. A frame whose generations are
-/// used up goes out of service until a sweep has found no reference to it.
+/// A frame passes from one security domain to another only after its bytes were zeroed (<see cref="FrameOwner"/>). A frame
+/// whose generations are used up goes out of service until a sweep has found no reference to it.
 /// </remarks>
 internal sealed class FramePool(FrameTable frames, Arena arena, ReverseMap rmap, FrameBits touched, FrameBits leased)
 {
@@ -40,26 +40,51 @@ internal sealed class FramePool(FrameTable frames, Arena arena, ReverseMap rmap,
         }
     }
 
-    /// <summary>Takes a free frame for a domain.</summary>
-    public bool TryTake(SecurityDomain domain, out int frame)
+    /// <summary>Takes a free frame for somebody.</summary>
+    public bool TryTake(FrameOwner owner, out int frame)
     {
         if (!_free.TryPop(out frame))
         {
             return false;
         }
 
-        Prepare(frame, domain);
+        Prepare(frame, owner);
         return true;
     }
 
-    /// <summary>Makes a frame that its owner has just freed ready for a tenant of a domain.</summary>
-    public void Prepare(int frame, SecurityDomain domain)
+    /// <summary>
+    /// Makes a frame that the caller has just got ready for its next owner. For nobody (the bytes are not going to be used)
+    /// it is left as it is.
+    /// </summary>
+    public void Prepare(int frame, FrameOwner owner)
     {
         ref var header = ref frames[frame];
-        if (header.Domain != domain.Value)
+        if (header.Owner == owner.Tag || owner == FrameOwner.Nobody)
+        {
+            return;
+        }
+
+        if (header.Owner != FrameOwner.Nobody.Tag)
         {
             arena.Span(frame).Clear();
-            header.Domain = domain.Value;
+        }
+
+        header.Owner = owner.Tag;
+    }
+
+    /// <summary>
+    /// An owner is gone and its tag may be given to another: its frames are zeroed before anybody gets them. A frame that
+    /// changes hands at this very moment may be marked although it is another's by now, and is then zeroed once in vain.
+    /// </summary>
+    public void Disown(FrameOwner owner)
+    {
+        for (var frame = 0; frame < frames.Count; frame++)
+        {
+            ref var header = ref frames[frame];
+            if (header.Owner == owner.Tag)
+            {
+                header.Owner = FrameOwner.Unknown.Tag;
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 using SharedPageCache.Concurrency;
+using SharedPageCache.Frames;
 using SharedPageCache.Mappings;
 
 namespace SharedPageCache.Eviction;
@@ -36,10 +37,10 @@ internal sealed class FrameSupply(
     /// <summary>Bytes that would be too many if all frames were in service.</summary>
     private long Over => plan.FrameBytes + metadataBytes() + Slack - plan.CapacityBytes;
 
-    /// <summary>Takes a frame for a page of a domain. Never waits.</summary>
-    public bool TryTake(SecurityDomain domain, out int frame)
+    /// <summary>Takes a frame for a page of somebody. Never waits.</summary>
+    public bool TryTake(FrameOwner owner, out int frame)
     {
-        if (pool.TryTake(domain, out frame))
+        if (pool.TryTake(owner, out frame))
         {
             return true;
         }
@@ -49,7 +50,7 @@ internal sealed class FrameSupply(
             return false;
         }
 
-        pool.Prepare(frame, domain);
+        pool.Prepare(frame, owner);
         return true;
     }
 
@@ -104,7 +105,7 @@ internal sealed class FrameSupply(
         {
             while (pool.WithheldCount < wanted)
             {
-                if (!TryTake(SecurityDomain.Default, out var frame))
+                if (!TryTake(FrameOwner.Nobody, out var frame))
                 {
                     return;
                 }

@@ -146,7 +146,7 @@ internal sealed class LoadStarter(Rooms rooms, LoadTable loads)
             return false;
         }
 
-        if (!rooms.Supply.TryTake(file.Domain, out frame))
+        if (!rooms.Supply.TryTake(file.Account.Owner, out frame))
         {
             file.Volume.RemoveLoading(1);
             return false;

@@ -322,6 +322,7 @@ internal sealed partial class PageFaults
         var (file, page) = (request.File, request.Page);
         var shift = file.Volume.PageShift;
         var blocks = BlockRun.None;
+        file.Account.LoadFailures.Increment();
         if (file.Tree.FindLeaf(Window.Of(page)) is { } leaf
             && leaf.Resolve(Window.SlotOf(page), shift) is { Kind: PageSourceKind.Block } source)
         {

@@ -19,7 +19,7 @@ internal sealed partial class PageWrite
     {
         var page = _firstPage + i;
         if (!reference.IsResident || _file.Tree.FindLeaf(Window.Of(page)) is not { } leaf || _file.IsShared(leaf, Window.SlotOf(page))
-            || _rooms.Rmap.Count(reference.Frame) > 1 || _rooms.Frames[reference.Frame].Domain != _file.Domain.Value
+            || _rooms.Rmap.Count(reference.Frame) > 1 || _rooms.Frames[reference.Frame].Owner != _file.Account.Owner.Tag
             || !_rooms.Reclaimer.TryTakeOver(reference.Frame, reference.Generation, pins))
         {
             return false;

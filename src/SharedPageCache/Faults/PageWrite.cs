@@ -203,7 +203,7 @@ internal sealed partial class PageWrite : IDisposable
 
     private bool TryTakeFrame(int i, out int frame)
     {
-        if (!_rooms.Supply.TryTake(_file.Domain, out frame))
+        if (!_rooms.Supply.TryTake(_file.Account.Owner, out frame))
         {
             return false;
         }

@@ -182,7 +182,7 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
                 break;
             case WriteNeed.Room:
                 write.WaitsSince ??= file.Volume.Writer!.Begin();
-                await file.Volume.Writer!.WaitAsync(write.WaitsSince.Value, cancellationToken).ConfigureAwait(false);
+                await file.Volume.Writer!.WaitAsync(file, write.WaitsSince.Value, cancellationToken).ConfigureAwait(false);
                 break;
             case WriteNeed.Length:
                 write.LetGo();

@@ -168,7 +168,7 @@ internal sealed class RangeCopy(Rooms rooms, PageFaults faults, PageWrites write
                 continue;
             }
 
-            await writer.WaitAsync(since.Value, cancellationToken).ConfigureAwait(false);
+            await writer.WaitAsync(file, since.Value, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -183,7 +183,7 @@ internal sealed class RangeCopy(Rooms rooms, PageFaults faults, PageWrites write
 
         while (_frames.Count < _pages.Length)
         {
-            if (!rooms.Supply.TryTake(file.Domain, out var frame))
+            if (!rooms.Supply.TryTake(file.Account.Owner, out var frame))
             {
                 return false;
             }

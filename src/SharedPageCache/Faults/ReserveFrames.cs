@@ -52,7 +52,7 @@ internal sealed class ReserveFrames
         var frame = _frames.Pop();
         _shareOf[frame] = share;
         _lock.Exit();
-        _rooms.Pool.Prepare(frame, file.Domain);
+        _rooms.Pool.Prepare(frame, file.Account.Owner);
         return frame;
     }
 

@@ -12,7 +12,8 @@ namespace SharedPageCache.Frames;
 ///     12    1 Use       hits, until saturated (racy by design); the policy
 ///                       the sampled bit: the policy
 ///     13    1 Queue     the policy, under its lock              the policy
-///     14    2 Domain    the owner of a free frame               the owner of a free frame
+///     14    2 Owner     who takes a free frame; the sweep of a    who takes a free frame, or takes a page over
+///                       volume that goes, racy by design
 ///     16    8 Identity  the owner of a loading frame; negative: who found the frame in the physical table; the write
 ///                       the stamp of a provisional frame        side
 ///     24    8 Next      the physical table                      the physical table
@@ -28,7 +29,7 @@ internal struct FrameHeader
     public int Pins;
     public byte Use;
     public byte Queue;
-    public ushort Domain;
+    public ushort Owner;
     public long Identity;
     public long Next;
     public long Record;

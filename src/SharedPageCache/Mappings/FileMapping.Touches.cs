@@ -49,7 +49,11 @@ internal sealed partial class FileMapping
                 leaf.Lock.Enter();
                 var isCounted = leaf.TryAddTouch(Window.SlotOf(page), Volume.Ledger);
                 leaf.Lock.Exit();
-                if (!isCounted)
+                if (isCounted)
+                {
+                    Account.FirstUses.Increment();
+                }
+                else
                 {
                     touches.Clear(page);
                 }

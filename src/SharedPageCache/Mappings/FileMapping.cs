@@ -77,14 +77,14 @@ internal sealed partial class FileMapping
     private int _handles = 1;
 
     public FileMapping(
-        VolumeMap volume, IExtentMap extents, FileId id, string? name, SecurityDomain domain, PageTree tree, CloneFamily family,
+        VolumeMap volume, IExtentMap extents, FileId id, string? name, DomainAccount account, PageTree tree, CloneFamily family,
         bool isInLine = true)
     {
         Volume = volume;
         Extents = extents;
         Id = id;
         Name = name;
-        Domain = domain;
+        Account = account;
         Family = family;
         _tree = tree;
         _stamp = NewStamp();
@@ -101,7 +101,10 @@ internal sealed partial class FileMapping
 
     public string? Name { get; }
 
-    public SecurityDomain Domain { get; }
+    /// <summary>The security domain of the file, with what is counted for it.</summary>
+    public DomainAccount Account { get; }
+
+    public SecurityDomain Domain => Account.Domain;
 
     public CloneFamily Family { get; }
 

@@ -12,10 +12,11 @@ internal interface IVolumeWriter
     /// <summary>
     /// Waits until there may be room for more dirty pages, or frames may have come free.
     /// </summary>
+    /// <param name="file">The file that is to be written: an error is told in its terms.</param>
     /// <param name="since">What <see cref="Begin"/> gave when the caller began to wait.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
     /// <exception cref="CacheWritebackException">All of the volume's dirty pages have failed since then.</exception>
-    Task WaitAsync(long since, CancellationToken cancellationToken);
+    Task WaitAsync(FileMapping file, long since, CancellationToken cancellationToken);
 
     /// <summary>
     /// Slows a writer that has made pages dirty, if there are many: it waits for its share of what write-back gets done. Holds

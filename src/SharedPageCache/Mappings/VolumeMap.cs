@@ -1,4 +1,5 @@
 using SharedPageCache.Concurrency;
+using SharedPageCache.Frames;
 
 namespace SharedPageCache.Mappings;
 
@@ -6,9 +7,12 @@ namespace SharedPageCache.Mappings;
 internal sealed class VolumeMap
 {
     private readonly Dictionary<FileId, FileMapping> _files = [];
+    private readonly Dictionary<SecurityDomain, DomainAccount> _accounts = [];
     private readonly HashSet<FileMapping> _lingering = new(ReferenceEqualityComparer.Instance);
     private int _lingeringCount;
     private TinyLock _filesLock;
+    private TinyLock _accountsLock;
+    private long _accountBytes;
     private int _persistOwed;
     private int _openFiles;
     private int _detached;
@@ -101,7 +105,7 @@ internal sealed class VolumeMap
     /// <summary>Whether content of the volume has ever been relocated: only then a frame may be of another block than a leaf says.</summary>
     public bool HasMoved => Atomic.LoadAcquire(ref _moved) != 0;
 
-    public long Bytes => Leaves.Bytes + Regions.Bytes + Composites.Bytes;
+    public long Bytes => Leaves.Bytes + Regions.Bytes + Composites.Bytes + Atomic.LoadAcquire(ref _accountBytes);
 
     /// <summary>Whether a load may read blocks now: nobody is writing them, and they are not bad.</summary>
     public bool MayRead(BlockRun run) => !Placed.Overlaps(run) && !Bad.Overlaps(run);
@@ -161,7 +165,7 @@ internal sealed class VolumeMap
     {
         if (id.IsNone)
         {
-            return Register(new FileMapping(this, extents, id, name, domain, PageTree.Create(length, PageShift, Ledger, FileMapping.NewStamp()), new CloneFamily()));
+            return Register(new FileMapping(this, extents, id, name, AccountOf(domain), PageTree.Create(length, PageShift, Ledger, FileMapping.NewStamp()), new CloneFamily()));
         }
 
         _filesLock.Enter();
@@ -184,7 +188,7 @@ internal sealed class VolumeMap
             }
 
             var file = Register(
-                new FileMapping(this, extents, id, name, domain, PageTree.Create(length, PageShift, Ledger, FileMapping.NewStamp()), new CloneFamily()));
+                new FileMapping(this, extents, id, name, AccountOf(domain), PageTree.Create(length, PageShift, Ledger, FileMapping.NewStamp()), new CloneFamily()));
             _files[id] = file;
             return file;
         }
@@ -201,7 +205,7 @@ internal sealed class VolumeMap
     {
         if (id.IsNone)
         {
-            return Register(new FileMapping(this, extents, id, name, domain, tree, source.Family, isInLine));
+            return Register(new FileMapping(this, extents, id, name, AccountOf(domain), tree, source.Family, isInLine));
         }
 
         _filesLock.Enter();
@@ -212,7 +216,7 @@ internal sealed class VolumeMap
                 throw new ArgumentException($"File {id} is already open: a clone needs an id of its own.", nameof(id));
             }
 
-            var file = Register(new FileMapping(this, extents, id, name, domain, tree, source.Family, isInLine));
+            var file = Register(new FileMapping(this, extents, id, name, AccountOf(domain), tree, source.Family, isInLine));
             _files.Add(id, file);
             return file;
         }
@@ -303,6 +307,35 @@ internal sealed class VolumeMap
         gone.ForEach(Retire);
     }
 
+    /// <summary>The account of a security domain on this volume: made at its first use, and kept as long as the volume.</summary>
+    public DomainAccount AccountOf(SecurityDomain domain)
+    {
+        _accountsLock.Enter();
+        try
+        {
+            if (!_accounts.TryGetValue(domain, out var account))
+            {
+                _accounts.Add(domain, account = new DomainAccount(domain, FrameOwner.Of(Number, domain)));
+                Atomic.StoreRelease(ref _accountBytes, (long)_accounts.Count * DomainAccount.Bytes);
+            }
+
+            return account;
+        }
+        finally
+        {
+            _accountsLock.Exit();
+        }
+    }
+
+    /// <summary>The account of a security domain that has had a file open on this volume, or null.</summary>
+    public DomainAccount? FindAccount(SecurityDomain domain)
+    {
+        _accountsLock.Enter();
+        var account = _accounts.GetValueOrDefault(domain);
+        _accountsLock.Exit();
+        return account;
+    }
+
     /// <summary>The files that are open or linger. For flushes and verification.</summary>
     public int LingeringFiles => Atomic.LoadAcquire(ref _lingeringCount);
 
@@ -324,6 +357,7 @@ internal sealed class VolumeMap
         file.Family.Leave(file);
         Ledger.RemoveNode(FileMapping.FixedBytes);
         Ledger.AddLogicalBytes(-file.Tree.Length);
+        file.Account.RemoveFile();
         Atomic.Decrement(ref _openFiles);
     }
 
@@ -332,6 +366,7 @@ internal sealed class VolumeMap
         file.Family.Join(file);
         Ledger.AddNode(FileMapping.FixedBytes);
         Ledger.AddLogicalBytes(file.Tree.Length);
+        file.Account.AddFile();
         Atomic.Increment(ref _openFiles);
         return file;
     }

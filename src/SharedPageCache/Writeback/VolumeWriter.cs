@@ -78,7 +78,7 @@ internal sealed partial class VolumeWriter : IVolumeWriter
 
     public long Begin() => Atomic.LoadAcquire(ref _roundsBegun);
 
-    public async Task WaitAsync(long since, CancellationToken cancellationToken)
+    public async Task WaitAsync(FileMapping file, long since, CancellationToken cancellationToken)
     {
         EngineCode.ThrowIfInPort(_volume, 0, "A write that has to wait for room");
         Atomic.Increment(ref _waiters);
@@ -95,9 +95,10 @@ internal sealed partial class VolumeWriter : IVolumeWriter
 
         if (Atomic.LoadAcquire(ref _barrenRound) > since && Atomic.LoadAcquire(ref _lastError) is { } error)
         {
+            // Whose pages they are does not concern who waits.
+            var cause = error.InnerException ?? error;
             throw new CacheWritebackException(
-                error.File, error.FileName, error.Offset, error.Length, error.Step,
-                $"the write waits for room, and every dirty page of the volume has failed: {error.Message}", error);
+                file.Id, file.Name, -1, 0, error.Step, $"a write to {file.Name ?? file.Id.ToString()} waits for room, and every dirty page of the volume has failed: {cause.Message}", cause);
         }
     }
 
@@ -105,9 +106,10 @@ internal sealed partial class VolumeWriter : IVolumeWriter
     /// <param name="collect">Gives the dirty frames that are asked for, as references.</param>
     /// <param name="cancellationToken">Cancels the waits before a device write.</param>
     /// <param name="then">What is done after that, before any other write-back of the volume begins; not if pages have failed.</param>
+    /// <param name="file">The file that is flushed, if it is one: failures are told in its terms.</param>
     /// <returns>Why pages have failed; empty if everything is durable.</returns>
     public async Task<List<CacheWritebackException>> FlushAsync(
-        Func<List<PageReference>> collect, CancellationToken cancellationToken, Func<Task>? then = null)
+        Func<List<PageReference>> collect, CancellationToken cancellationToken, Func<Task>? then = null, FileMapping? file = null)
     {
         var failures = new List<CacheWritebackException>();
         EngineCode.ThrowIfInPort(_volume, 0, "FlushAsync");
@@ -118,7 +120,7 @@ internal sealed partial class VolumeWriter : IVolumeWriter
             var tried = new HashSet<PageReference>();
             while (Owed(collect(), round, tried) is { Count: > 0 } owed)
             {
-                await WriteAsync(owed, failures, isBackground: false, cancellationToken).ConfigureAwait(false);
+                await WriteAsync(owed, failures, file, isBackground: false, cancellationToken).ConfigureAwait(false);
             }
 
             await PersistAsync(failures, cancellationToken).ConfigureAwait(false);
@@ -166,12 +168,12 @@ internal sealed partial class VolumeWriter : IVolumeWriter
             && tried.Add(page)).ConvertAll(static page => page.Frame);
 
     private async Task<int> WriteAsync(
-        List<int> frames, List<CacheWritebackException> failures, bool isBackground, CancellationToken cancellationToken)
+        List<int> frames, List<CacheWritebackException> failures, FileMapping? flushed, bool isBackground, CancellationToken cancellationToken)
     {
         var settled = 0;
         foreach (var chunk in frames.Chunk(BatchPages))
         {
-            var batch = new WritebackBatch(_volume, _services, tellsFiles: isBackground);
+            var batch = new WritebackBatch(_volume, _services, flushed, tellsFiles: isBackground);
             await batch.RunAsync(chunk, cancellationToken).ConfigureAwait(false);
             failures.AddRange(batch.Failures);
             settled += batch.Settled;
@@ -238,7 +240,7 @@ internal sealed partial class VolumeWriter : IVolumeWriter
                 return;
             }
 
-            settled = await WriteAsync(due, failures, isBackground: true, CancellationToken.None).ConfigureAwait(false);
+            settled = await WriteAsync(due, failures, flushed: null, isBackground: true, CancellationToken.None).ConfigureAwait(false);
             await PersistAsync(failures, CancellationToken.None).ConfigureAwait(false);
             _volume.RetireLingering();
         }

@@ -27,7 +27,11 @@ namespace SharedPageCache.Writeback;
 /// <b>Failure</b> of any step: what was placed is abandoned, the images are dirty again, nothing is marked clean.
 /// </para>
 /// </remarks>
-internal sealed class WritebackBatch(VolumeMap volume, WritebackServices services, bool tellsFiles)
+/// <param name="volume">The volume.</param>
+/// <param name="services">What a write-back needs.</param>
+/// <param name="flushed">The file whose flush this is, if it is one of a file: it is told of failures in its own terms.</param>
+/// <param name="tellsFiles">Whether failures are noted with the files, for nobody waits.</param>
+internal sealed class WritebackBatch(VolumeMap volume, WritebackServices services, FileMapping? flushed, bool tellsFiles)
 {
     /// <summary>The longest run that is placed and written as one.</summary>
     private const int LongestRun = 1 << 20;
@@ -330,22 +334,28 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
 
     /// <summary>
     /// Notes a failure. One in the background is noted with every file that shows the pages, under the binding lock: a clone
-    /// is made before, and is one of them, or after, and inherits what its origin was not told.
+    /// is made before, and is one of them, or after, and inherits what its origin was not told. Each is told of its own pages: it
+    /// may not even know the other files.
     /// </summary>
     private void Fail(IReadOnlyList<DirtyImage> images, string step, Exception error, Publication publication)
     {
         services.Counters.PagesFailed.Add(images.Count);
-        var origin = images[0].Origin;
-        var failure = new CacheWritebackException(
-            origin.File.Id, origin.File.Name, origin.Page << services.PageShift, (long)images.Count << services.PageShift,
-            step, error.Message, error);
-        _failures.Add(failure);
+        var owners = images.SelectMany(publication.OwnersOf).ToLookup(static owner => owner.File);
+        var told = flushed is not null && owners.Contains(flushed) ? flushed : images[0].Origin.File;
+        _failures.Add(owners.Contains(told) ? FailureOf(owners[told]) : FailureOf(images.Select(static image => image.Origin)));
         if (tellsFiles)
         {
-            foreach (var file in images.SelectMany(publication.OwnersOf).Select(static owner => owner.File).Distinct())
+            foreach (var shown in owners)
             {
-                file.Writing.Report(failure);
+                shown.Key.Writing.Report(FailureOf(shown));
             }
+        }
+
+        CacheWritebackException FailureOf(IEnumerable<Owner> shown)
+        {
+            var (file, page) = shown.Select(static owner => (owner.File, owner.Page)).MinBy(static owner => owner.Page);
+            return new CacheWritebackException(
+                file.Id, file.Name, page << services.PageShift, (long)images.Count << services.PageShift, step, error.Message, error);
         }
     }
 

@@ -93,6 +93,38 @@ public class WriteRefusalTests
         await HealAsync(cache, file);
     }
 
+    [Theory]
+    [Trait("Contract", "C7")]
+    [Trait("Row", "A7")]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_failure_is_told_to_each_file_in_its_own_terms(bool inBackground)
+    {
+        using var cache = new WriteCache(dirtyAge: inBackground ? TimeSpan.FromMilliseconds(10) : null);
+        using var one = cache.Volume.OpenFile(cache.Engine.Create(8 * Page), 8 * Page, new FileOpenOptions { Name = "tenant-1.db", Domain = new SecurityDomain(1) });
+        using var two = one.Clone(new FileOpenOptions { Name = "tenant-2.db", Domain = new SecurityDomain(2) });
+        cache.Device.BeforeWrite = static _ => throw new IOException("the disk is broken.");
+        one.Write(3 * Page, WriteTests.Bytes(1, 2 * Page));
+        two.CloneRange(one, 3 * Page, 6 * Page, 2 * Page);
+        if (inBackground)
+        {
+            Bounded.Until(() => cache.Figures.WritebackFailures > 1, "the background writer has failed");
+            cache.Device.BeforeWrite = null;
+        }
+
+        foreach (var (file, offset) in new[] { (one, 3 * Page), (two, 6 * Page) })
+        {
+            var error = await Assert.ThrowsAsync<CacheWritebackException>(async () => await file.FlushAsync());
+            var told = error.InnerException as CacheWritebackException ?? error;
+            Assert.Equal((file.Name, (long)offset), (told.FileName, told.Offset));
+            Assert.DoesNotContain(file == one ? "tenant-2" : "tenant-1", error.ToString());
+        }
+
+        cache.Device.BeforeWrite = null;
+        await HealAsync(cache, one);
+        await two.FlushAsync();
+    }
+
     [Fact]
     [Trait("Contract", "C9")]
     public async Task A_write_that_waits_for_room_hears_of_the_failure_and_succeeds_when_it_is_healed()
