@@ -1,5 +1,4 @@
 using System.Numerics;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace SharedPageCache.Concurrency;
@@ -14,7 +13,10 @@ internal sealed class StripedCounter
     private readonly Cell[] _cells = new Cell[s_cells];
 
     /// <summary>What a counter takes, in bytes.</summary>
-    public static int Bytes => 48 + s_cells * Unsafe.SizeOf<Cell>();
+    public static int Bytes => 48 + s_cells * CellBytes;
+
+    /// <summary>Two cache lines: processors fetch them in pairs.</summary>
+    private const int CellBytes = 128;
 
     public long Sum
     {
@@ -35,7 +37,7 @@ internal sealed class StripedCounter
     public void Add(long value) =>
         Atomic.Add(ref _cells[Thread.GetCurrentProcessorId() & (_cells.Length - 1)].Value, value);
 
-    [StructLayout(LayoutKind.Sequential, Size = 128)]
+    [StructLayout(LayoutKind.Sequential, Size = CellBytes)]
     private struct Cell
     {
         public long Value;
