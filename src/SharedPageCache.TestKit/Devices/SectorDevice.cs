@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Diagnostics;
 
 namespace SharedPageCache.TestKit.Devices;
@@ -7,7 +8,10 @@ namespace SharedPageCache.TestKit.Devices;
 /// At a power cut each sector of 512 bytes is decided for itself: it keeps its old bytes or any of those written since, so
 /// writes are lost, reordered and torn.
 /// </summary>
-/// <remarks>Thread-safe. Run a workload with a power cut after 0, 1, 2, … operations until it ends before the cut.</remarks>
+/// <remarks>
+/// Thread-safe. Run a workload with a power cut after 0, 1, 2, … operations until it ends before the cut. Or run it once, and in
+/// <see cref="Before"/> each flush look at what a power cut would leave at that moment: a state costs only the sectors in which it differs.
+/// </remarks>
 /// <param name="length">Its size in bytes.</param>
 /// <param name="blockSize">Its block size in bytes.</param>
 /// <param name="power">The power that it shares with other devices; null for its own.</param>
@@ -18,7 +22,9 @@ public sealed class SectorDevice(long length, int blockSize, PowerSupply? power 
     public const int Sector = 512;
 
     private readonly Lock _lock = new();
-    private readonly Dictionary<long, byte[]> _durable = [];
+
+    // Shared by all disks that come from one another; sectors are exchanged and never written.
+    private ImmutableDictionary<long, byte[]> _durable = ImmutableDictionary<long, byte[]>.Empty;
     private readonly Dictionary<long, List<byte[]>> _volatile = [];
     private readonly PowerSupply _power = power ?? new PowerSupply();
 
@@ -72,7 +78,7 @@ public sealed class SectorDevice(long length, int blockSize, PowerSupply? power 
             {
                 if (random.NextDouble() < luck)
                 {
-                    after._durable[sector] = versions[random.Next(versions.Count)];
+                    after._durable = after._durable.SetItem(sector, versions[random.Next(versions.Count)]);
                 }
             }
 
@@ -87,13 +93,7 @@ public sealed class SectorDevice(long length, int blockSize, PowerSupply? power 
     {
         lock (_lock)
         {
-            var after = new SectorDevice(length, blockSize, newPower);
-            foreach (var (sector, bytes) in _durable)
-            {
-                after._durable[sector] = bytes;
-            }
-
-            return after;
+            return new SectorDevice(length, blockSize, newPower) { _durable = _durable };
         }
     }
 
@@ -130,7 +130,7 @@ public sealed class SectorDevice(long length, int blockSize, PowerSupply? power 
             {
                 if (digits[i] > 0)
                 {
-                    after._durable[sectors[i].Sector] = sectors[i].Versions[digits[i] - 1];
+                    after._durable = after._durable.SetItem(sectors[i].Sector, sectors[i].Versions[digits[i] - 1]);
                 }
             }
 
@@ -231,7 +231,7 @@ public sealed class SectorDevice(long length, int blockSize, PowerSupply? power 
             Flushes++;
             foreach (var (sector, versions) in _volatile)
             {
-                _durable[sector] = versions[^1];
+                _durable = _durable.SetItem(sector, versions[^1]);
             }
 
             _volatile.Clear();
@@ -247,7 +247,7 @@ public sealed class SectorDevice(long length, int blockSize, PowerSupply? power 
             var sector = offset / Sector * Sector;
             var bytes = (byte[])_durable[sector].Clone();
             bytes[offset - sector] ^= 0x40;
-            _durable[sector] = bytes;
+            _durable = _durable.SetItem(sector, bytes);
         }
     }
 
@@ -272,7 +272,7 @@ public sealed class SectorDevice(long length, int blockSize, PowerSupply? power 
         {
             for (var i = 0; i < bytes.Length; i += Sector)
             {
-                _durable[offset + i] = bytes.AsSpan(i, Sector).ToArray();
+                _durable = _durable.SetItem(offset + i, bytes.AsSpan(i, Sector).ToArray());
             }
         }
     }

@@ -25,6 +25,18 @@ internal sealed class Model(CowVolume volume, int seed)
         }
     }
 
+    /// <summary><see cref="State"/> as it is now, whatever is done later.</summary>
+    public SortedDictionary<string, byte[]> Copy()
+    {
+        var copy = new SortedDictionary<string, byte[]>(StringComparer.Ordinal);
+        foreach (var (name, bytes) in State)
+        {
+            copy.Add(name, [.. bytes]);
+        }
+
+        return copy;
+    }
+
     /// <summary>What the volume really shows.</summary>
     public static SortedDictionary<string, byte[]> Read(CowVolume volume)
     {
