@@ -273,8 +273,8 @@ internal sealed class RangeClones(
         file.NoteContent();
         if (plan.Shares)
         {
-            source.Writing.NoteSharedRange();
-            file.Writing.NoteSharedRange();
+            source.Family.NoteSharedRange();
+            file.Family.NoteSharedRange();
             file.Writing.Marks.NoteCut(plan.FirstShared, plan.EndShared - 1);
             file.Writing.TailMayBeStale |= plan.EndsInSharedPage;
         }

@@ -11,6 +11,16 @@ internal sealed class CloneFamily
     private TinyLock _lock;
     private FileMapping?[] _members = new FileMapping?[1];
     private int _count;
+    private long _sharedRanges;
+
+    /// <summary>
+    /// How many ranges of members were shared with other files, or came from others. Never taken back: from the first on any page
+    /// of any member, of those too that are cloned later, may be shown by a file outside the family, whether that is open or not.
+    /// </summary>
+    public long SharedRanges => Atomic.LoadAcquire(ref _sharedRanges);
+
+    /// <summary>A range of a member is shared from now on. Inside the member's gate, alone.</summary>
+    public void NoteSharedRange() => Atomic.Add(ref _sharedRanges, 1);
 
     public bool HasMembers => Atomic.LoadAcquire(ref _count) != 0;
 

@@ -44,9 +44,9 @@ internal sealed partial class FileMapping
 
         // A page that is leased for writing was copied from what this file showed.
         Writing.Marks.NoteCut(0, long.MaxValue);
-        if (branch.WritingIfAny is { SharedRanges: > 0 })
+        if (branch.Family != Family && branch.Family.SharedRanges > 0)
         {
-            Writing.NoteSharedRange();
+            Family.NoteSharedRange();
         }
 
         if (branch.WritingIfAny is { HasUntold: true } untold)

@@ -127,11 +127,14 @@ internal sealed partial class FileMapping
         Volume.Ledger.AddLogicalBytes(fresh.Length - old.Length);
     }
 
-    /// <summary>Whether any page may be shown by another file, whatever its extents say: a relative's, or one of a shared range.</summary>
-    public bool MayShareAny => Family.HasRelatives || WritingIfAny is { SharedRanges: > 0 };
+    /// <summary>
+    /// Whether any page may be shown by another file, whatever its extents say: a relative's, or one of a range that the file or a
+    /// relative has shared. Relatives that are closed count for ranges: what they shared, this file shows.
+    /// </summary>
+    public bool MayShareAny => Family.HasRelatives || Family.SharedRanges > 0;
 
     /// <summary>What is shared with others by now: an engine that was told at one such moment is told again at another.</summary>
-    public SharingMoment Sharing => new(Stamp, WritingIfAny?.SharedRanges ?? 0);
+    public SharingMoment Sharing => new(Stamp, Family.SharedRanges);
 
     /// <summary>Whether a page may be shown by another file too: a relative, or somebody else on the disk.</summary>
     public bool IsShared(Leaf leaf, int slot)

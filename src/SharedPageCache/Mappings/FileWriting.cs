@@ -8,7 +8,6 @@ internal sealed class FileWriting
     private static long s_files;
 
     private CacheWritebackException? _untold;
-    private long _sharedRanges;
 
     /// <summary>The file's place in the order in which gates and marks of several files are taken.</summary>
     public long Order { get; } = Atomic.Add(ref s_files, 1);
@@ -56,12 +55,4 @@ internal sealed class FileWriting
             Report(error);
         }
     }
-
-    /// <summary>
-    /// How many ranges of this file were shared with others, or came from others. Counted inside the gate, alone, and never
-    /// taken back: from the first on any page of the file may be shown by another.
-    /// </summary>
-    public long SharedRanges => Atomic.LoadAcquire(ref _sharedRanges);
-
-    public void NoteSharedRange() => Atomic.Add(ref _sharedRanges, 1);
 }

@@ -266,6 +266,40 @@ public class RangeCloneTests
         Assert.Equal(3, cache.Engine.Unshares);
     }
 
+    [Theory]
+    [Trait("Row", "B9")]
+    [InlineData("cloned later")]
+    [InlineData("cloned before")]
+    [InlineData("cloned from the clone")]
+    [InlineData("cloned from the destination")]
+    public void The_engine_hears_of_writes_to_a_clone_of_what_shared_a_range_when_all_others_are_closed(string kind)
+    {
+        using var cache = new WriteCache();
+        var (source, file) = (cache.OpenMapped(4), cache.OpenMapped(4));
+        var before = source.Clone();
+        file.CloneRange(source, 0, 0, 2 * Page);
+        var later = source.Clone();
+        var clone = cache.Own(kind switch
+        {
+            "cloned later" => source.Clone(),
+            "cloned before" => before.Clone(),
+            "cloned from the clone" => later.Clone(),
+            _ => file.Clone(),
+        });
+        foreach (var other in (MappedFile[])[source, file, before, later])
+        {
+            Read(other, 0, 4 * Page);
+            other.Dispose();
+        }
+
+        var expected = Read(clone, 0, 2 * Page);
+        Bytes(1, 10).CopyTo(expected, 0);
+        clone.Write(0, Bytes(1, 10));
+        Assert.Equal(1, cache.Engine.Unshares);
+        Assert.Equal(0, cache.Figures.PagesTakenOver);
+        Assert.Equal(expected, Read(clone, 0, 2 * Page));
+    }
+
     [Fact]
     [Trait("Row", "E3")]
     public async Task What_is_copied_or_shared_waits_for_its_log_records()
