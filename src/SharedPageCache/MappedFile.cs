@@ -309,7 +309,11 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
         return _engine.Report(_mapping);
     }
 
-    /// <summary>A stream over the file, writable if the file is. It buffers nothing; <see cref="FlushAsync(CancellationToken)"/> makes durable.</summary>
+    /// <summary>
+    /// A stream over the file, writable if the file is. It buffers nothing. Flush and FlushAsync of a stream that can be written are
+    /// <see cref="FlushAsync(CancellationToken)"/>, whoever wrote to the file: they cost the device writes of its dirty pages, a flush of the device
+    /// and the engine's persist, and throw what that throws. So do writers that flush when they are closed, as <see cref="StreamWriter"/> does.
+    /// </summary>
     /// <param name="leaveOpen">Whether closing the stream leaves this handle open. Default true.</param>
     /// <exception cref="ObjectDisposedException">The file is closed.</exception>
     public Stream OpenStream(bool leaveOpen = true)

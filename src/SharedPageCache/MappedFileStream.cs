@@ -5,7 +5,7 @@ namespace SharedPageCache;
 
 /// <summary>
 /// A mapped file as a seekable stream, writable if the file is. Like other streams it is for one user at a time. It buffers
-/// nothing, so Flush has nothing to do; what makes the bytes durable is <see cref="MappedFile.FlushAsync(CancellationToken)"/>.
+/// nothing; Flush and FlushAsync are <see cref="MappedFile.FlushAsync(CancellationToken)"/>, and so make the whole file durable.
 /// </summary>
 [DebuggerDisplay("{Position} of {Length} bytes")]
 internal sealed class MappedFileStream(MappedFile file, bool leaveOpen) : Stream
@@ -132,12 +132,22 @@ internal sealed class MappedFileStream(MappedFile file, bool leaveOpen) : Stream
         file.SetLength(value);
     }
 
-    public override void Flush() => ThrowIfClosed();
+    public override void Flush() => FlushAsync(CancellationToken.None).GetAwaiter().GetResult();
 
     public override Task FlushAsync(CancellationToken cancellationToken)
     {
         ThrowIfClosed();
-        return Task.CompletedTask;
+        return file.CanWrite ? file.FlushAsync(cancellationToken).AsTask() : Task.CompletedTask;
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        if (Atomic.Exchange(ref _closed, 1) == 0 && !leaveOpen)
+        {
+            await file.DisposeAsync().ConfigureAwait(false);
+        }
+
+        await base.DisposeAsync().ConfigureAwait(false);
     }
 
     protected override void Dispose(bool disposing)
