@@ -26,8 +26,9 @@ internal sealed class CacheEngine
         var sink = new FrameSink(Rooms, Invalidation);
         Provisional = new ProvisionalFrames(Rooms.Frames, Rooms.Rmap, Rooms.Families, sink);
         var writer = new DeviceWriter(Rooms.Writeback, Rooms.PageSize);
+        var shown = new ShownBlocks(Rooms.Frames, Rooms.Table, Rooms.Rmap, Rooms.Families, Rooms.PageShift);
         _writeback = new WritebackServices(
-            Rooms.Frames, Rooms.Arena, Rooms.Table, Provisional, writer, sink, Rooms.Writeback, Rooms.PageShift);
+            Rooms.Frames, Rooms.Arena, Rooms.Table, Provisional, writer, sink, shown, Rooms.Writeback, Rooms.PageShift);
         Blocks = new BlockCare(Rooms, Invalidation, Query, writer);
         _limits = options.LimitsOf(plan);
         Writes = new PageWrites(Rooms, Faults, Provisional, _limits.MostAtomic(plan.FrameCount, plan.PageSize));
@@ -36,7 +37,7 @@ internal sealed class CacheEngine
         Ranges = new RangeClones(Rooms, Faults, Writes, Shapes, Provisional, CachedVolume.LongestFile);
         WriteLeases = new WriteLeases(Rooms, Faults, Provisional, Writes);
         Merges = new FileMerges(Rooms, Provisional);
-        Around = new WritesAround(Rooms, Faults, Provisional, writer, sink);
+        Around = new WritesAround(Rooms, Faults, Provisional, writer, sink, shown);
         Verifier = new Verifier(
             Rooms.Frames, Rooms.Table, Rooms.Rmap, Rooms.Families, Rooms.Volumes, Rooms.Ledger, Rooms.TouchedFrames,
             Rooms.PageShift, () => Rooms.Pool.FreeCount + Rooms.Pool.WithheldCount + plan.Reserve + Rooms.Staged, () => Rooms.Activity);

@@ -26,7 +26,7 @@ namespace SharedPageCache.Faults;
 /// was placed is given back and the piece begins anew.
 /// </para>
 /// </remarks>
-internal sealed class WritesAround(Rooms rooms, PageFaults faults, ProvisionalFrames provisional, DeviceWriter writer, IFrameSink sink)
+internal sealed class WritesAround(Rooms rooms, PageFaults faults, ProvisionalFrames provisional, DeviceWriter writer, IFrameSink sink, ShownBlocks shown)
 {
     private const int LongestPiece = 1 << 20;
 
@@ -165,7 +165,9 @@ internal sealed class WritesAround(Rooms rooms, PageFaults faults, ProvisionalFr
             {
                 var dirty = new DirtyRun(piece.PaddedLength, Replaced(piece), new[] { new RunOwner(piece.File.Extents, piece.Offset) });
                 await volume.Placement!.PlaceAsync(new[] { dirty }, answer, cancellationToken).ConfigureAwait(false);
-                if (PlacedPiece.FaultOf(volume, [piece.PaddedLength], answer.WrittenSpan, rooms.PageSize) is { } fault)
+                var fault = PlacedPiece.FaultOf(volume, [piece.PaddedLength], answer.WrittenSpan, rooms.PageSize)
+                    ?? PlacedPiece.FaultOfTaking(volume, shown, PlacingsOf(piece, answer.WrittenSpan));
+                if (fault is not null)
                 {
                     Abandon(piece, answer.WrittenSpan);
                     throw new InvalidOperationException(fault);
@@ -174,11 +176,23 @@ internal sealed class WritesAround(Rooms rooms, PageFaults faults, ProvisionalFr
             cancellationToken).ConfigureAwait(false);
         foreach (var run in answer.WrittenSpan)
         {
-            volume.Placed.Add(run.Blocks);
             sink.DropBlocks(volume, run.Blocks);
         }
 
         return answer.WrittenSpan.ToArray();
+    }
+
+    private static List<ShownBlocks.Placing> PlacingsOf(Piece piece, ReadOnlySpan<PlacedRun> placed)
+    {
+        var placings = new List<ShownBlocks.Placing>(placed.Length);
+        var offset = piece.Offset;
+        foreach (var run in placed)
+        {
+            placings.Add(new ShownBlocks.Placing(run, [new RunOwner(piece.File.Extents, offset)]));
+            offset += run.Blocks.Length;
+        }
+
+        return placings;
     }
 
     /// <summary>The blocks that hold the older content, if they are one run.</summary>

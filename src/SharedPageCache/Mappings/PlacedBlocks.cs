@@ -39,12 +39,25 @@ internal sealed class PlacedBlocks(int pageShift)
 
     public bool IsEmpty => Atomic.LoadAcquire(ref _count) == 0;
 
-    /// <summary>Lists a run that the engine has placed.</summary>
-    public void Add(BlockRun run)
+    /// <summary>Lists the runs that the engine has placed, all or none.</summary>
+    /// <returns>A run whose blocks somebody is writing already; null if all are listed.</returns>
+    public BlockRun? TryAdd(IEnumerable<BlockRun> runs)
     {
+        BlockRun[] placed = [.. runs];
+        BlockRun? taken = null;
         _lock.Enter();
-        List(_placed, run);
+        foreach (var run in placed)
+        {
+            taken ??= IsIn(_placed, run) || IsIn(_direct, run) ? run : null;
+        }
+
+        for (var i = 0; taken is null && i < placed.Length; i++)
+        {
+            List(_placed, placed[i]);
+        }
+
         _lock.Exit();
+        return taken;
     }
 
     /// <summary>Lists a run that the engine is going to write; refused if another write of its blocks is under way.</summary>

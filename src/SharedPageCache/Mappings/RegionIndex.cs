@@ -66,6 +66,19 @@ internal sealed class RegionIndex(FamilyTable families, int pageShift)
         return ids;
     }
 
+    /// <summary>The families that were noted last for a region, at most so many, appended to a list; a few may be there twice.</summary>
+    public void CopyNewestTo(List<int> ids, long region, int most)
+    {
+        _lock.Enter();
+        if (_regions.TryGetValue(region, out var entry))
+        {
+            var count = Math.Min(most, entry.Families.Count);
+            ids.AddRange(entry.Families.GetRange(entry.Families.Count - count, count));
+        }
+
+        _lock.Exit();
+    }
+
     private static void ForEachRegion(WindowRuns runs, int pageShift, Action<long> visit)
     {
         var last = -1L;

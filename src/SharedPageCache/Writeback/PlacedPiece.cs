@@ -78,6 +78,17 @@ internal sealed class PlacedPiece(PlacedRun run, List<DirtyImage> images)
         return next < placed.Length ? $"the engine placed {placed.Length} runs where {next} were enough." : FaultOfOverlap(placed);
     }
 
+    /// <summary>
+    /// Makes runs that are right in every other respect the write-back's own: from then on nothing is loaded from them, and nobody else
+    /// writes to them.
+    /// </summary>
+    /// <returns>What is wrong with them, or null; then none is listed.</returns>
+    public static string? FaultOfTaking(VolumeMap volume, ShownBlocks shown, IReadOnlyList<ShownBlocks.Placing> placed) =>
+        shown.FaultOf(volume, placed)
+        ?? (volume.Placed.TryAdd(placed.Select(static placing => placing.Run.Blocks)) is { } taken
+            ? $"the engine is writing blocks of the placed run {taken} itself."
+            : null);
+
     private static string? FaultOf(VolumeMap volume, BlockRun blocks, long most, int pageSize)
     {
         if (blocks.Offset < 0 || blocks.Length <= 0 || blocks.Offset > long.MaxValue - blocks.Length
@@ -89,11 +100,6 @@ internal sealed class PlacedPiece(PlacedRun run, List<DirtyImage> images)
         if (blocks.Length > most)
         {
             return $"the placed run {blocks} is longer than the {most} bytes that it is for.";
-        }
-
-        if (volume.Placed.Overlaps(blocks))
-        {
-            return $"the engine is writing blocks of the placed run {blocks} itself.";
         }
 
         return blocks.End > volume.Device.Length

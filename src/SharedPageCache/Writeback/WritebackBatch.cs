@@ -170,7 +170,6 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
 
         foreach (var piece in _pieces)
         {
-            volume.Placed.Add(piece.Run.Blocks);
             services.Sink.DropBlocks(volume, piece.Run.Blocks);
         }
 
@@ -186,7 +185,8 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
         var isAccepted = false;
         try
         {
-            if (PlacedPiece.Match(volume, runs, answer, services.PageSize, _pieces) is { } fault)
+            var fault = PlacedPiece.Match(volume, runs, answer, services.PageSize, _pieces) ?? PlacedPiece.FaultOfTaking(volume, services.Shown, Placings());
+            if (fault is not null)
             {
                 throw new InvalidOperationException(fault);
             }
@@ -206,6 +206,9 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
             }
         }
     }
+
+    private List<ShownBlocks.Placing> Placings() =>
+        _pieces.ConvertAll(piece => new ShownBlocks.Placing(piece.Run, Publication.RunOwnersOf(piece.Images[0].Owners, services.PageShift)));
 
     private async Task WriteAsync()
     {

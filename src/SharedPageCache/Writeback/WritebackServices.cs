@@ -12,6 +12,7 @@ internal sealed record WritebackServices(
     ProvisionalFrames Provisional,
     DeviceWriter Writer,
     IFrameSink Sink,
+    ShownBlocks Shown,
     WritebackCounters Counters,
     int PageShift)
 {

@@ -333,7 +333,7 @@ public sealed class PageEngine(long blocks, int pageSize, bool inPlace = false) 
 
         public long Sequence => Interlocked.Read(ref _sequence);
 
-        public ValueTask GetExtentsAsync(
+        public virtual ValueTask GetExtentsAsync(
             long offset, long length, IBufferWriter<Extent> destination, CancellationToken cancellationToken)
         {
             engine.Locked("GetExtents", () =>
