@@ -22,7 +22,7 @@ public sealed class WriteStormTests(ITestOutputHelper output)
 
     private void Run(bool fails, [System.Runtime.CompilerServices.CallerMemberName] string test = "")
     {
-        var (rounds, operations, words) = (0, 0L, 0L);
+        var (rounds, operations, words, ranges, deduped, merges) = (0, 0L, 0L, 0L, 0L, 0L);
         foreach (var seed in Soak.Rounds())
         {
             var options = WriteStormOptions.Of(seed, RoundMilliseconds, fails);
@@ -32,8 +32,11 @@ public sealed class WriteStormTests(ITestOutputHelper output)
             rounds++;
             operations += storm.Operations;
             words += storm.WordsChecked;
+            ranges += storm.Ranges;
+            deduped += storm.Deduped;
+            merges += storm.Merges;
         }
 
-        Soak.Report(output, test, $"{rounds} rounds (seeds), {operations} operations, {words} words checked");
+        Soak.Report(output, test, $"{rounds} rounds (seeds), {operations} operations, {words} words checked, {ranges} ranges cloned, {deduped} deduped, {merges} branches merged");
     }
 }

@@ -12,7 +12,7 @@ namespace SharedPageCache.Stress.Storms;
 /// <c>InvalidateExtents</c> on every handle; from here on a read must see the new content; <c>Discard</c> of what nobody
 /// shows any more; only then are those blocks given out again.
 /// </remarks>
-internal sealed class StormEngine
+internal sealed partial class StormEngine
 {
     private readonly StormOptions _options;
     private readonly Dice _dice;
@@ -74,8 +74,6 @@ internal sealed class StormEngine
     public List<Inode> Bases { get; } = [];
 
     public long Steps { get; private set; }
-
-    public uint GenerationOf(int block) => _options.EngineGenerations ? _generations[block] + 1 : 0;
 
     /// <summary>The clone hook, called by the cache inside the gate of the file.</summary>
     public IExtentMap CloneOf(Inode origin)
@@ -271,153 +269,6 @@ internal sealed class StormEngine
         return inode;
     }
 
-    private int Allocate(int count, bool aligned)
-    {
-        var perPage = aligned ? Math.Max(1, _options.PageSize / BlockSize) : 1;
-        for (var attempt = 0; attempt < 20; attempt++)
-        {
-            var first = _dice.Below(_isFree.Length) / perPage * perPage;
-            if (first + count <= _isFree.Length && _isFree.AsSpan(first, count).IndexOf(false) < 0)
-            {
-                _isFree.AsSpan(first, count).Clear();
-                for (var block = first; block < first + count; block++)
-                {
-                    _generations[block]++;
-                }
-
-                return first;
-            }
-        }
-
-        return -1;
-    }
-
-    private long WriteNew(int block)
-    {
-        var serial = _serials.Next($"block {block} of volume {Number}, generation {GenerationOf(block)}");
-        Device.Write(block, serial);
-        return serial;
-    }
-
-    /// <summary>Gives a range of a file new blocks with new content.</summary>
-    private void Remap()
-    {
-        var (inode, unit, count) = PickRange(16);
-        var first = inode is null ? -1 : Allocate(count, _dice.OneIn(2));
-        if (first < 0)
-        {
-            return;
-        }
-
-        var blocks = new int[count];
-        var serials = new long[count];
-        for (var i = 0; i < count; i++)
-        {
-            blocks[i] = first + i;
-            serials[i] = WriteNew(first + i);
-        }
-
-        Exchange(inode!, unit, blocks, serials);
-    }
-
-    private void Punch()
-    {
-        var (inode, unit, count) = PickRange(4);
-        if (inode is not null)
-        {
-            var blocks = new int[count];
-            Array.Fill(blocks, _dice.OneIn(2) ? Layout.Hole : Layout.Unwritten);
-            Exchange(inode, unit, blocks, new long[count]);
-        }
-    }
-
-    /// <summary>A range of a file shows the blocks of another file (or of another range) from now on.</summary>
-    private void ShareRange()
-    {
-        var (inode, unit, count) = PickRange(8);
-        var (source, from, sourceCount) = PickRange(8);
-        if (inode is null || source is null)
-        {
-            return;
-        }
-
-        count = Math.Min(count, sourceCount);
-        int[] blocks;
-        long[] serials;
-        lock (Lock)
-        {
-            if (source.IsDeleted)
-            {
-                return;
-            }
-
-            blocks = source.Layout.Blocks.AsSpan(from, count).ToArray();
-            if (blocks.Contains(Layout.OpaqueUnit))
-            {
-                return;
-            }
-
-            serials = [.. source.Done.AsSpan(from, count).ToArray().Select(static moment => moment.Newest.Serial)];
-            foreach (var block in blocks)
-            {
-                if (block >= 0)
-                {
-                    // Held until the range has it.
-                    _references[block]++;
-                }
-            }
-        }
-
-        Exchange(inode, unit, blocks, serials);
-        lock (Lock)
-        {
-            Drop(blocks);
-        }
-    }
-
-    private void Exchange(Inode inode, int unit, int[] blocks, long[] serials)
-    {
-        MappedFile[] handles;
-        var pending = new List<(Inode, int)>();
-        lock (Lock)
-        {
-            foreach (var block in blocks)
-            {
-                if (block >= 0)
-                {
-                    _references[block]++;
-                }
-            }
-
-            if (inode.IsDeleted)
-            {
-                Drop(blocks);
-                return;
-            }
-
-            for (var i = 0; i < blocks.Length; i++)
-            {
-                inode.Done[unit + i].Append(serials[i]);
-                pending.Add((inode, unit + i));
-            }
-
-            _pending = pending;
-            var old = inode.Layout.Blocks.AsSpan(unit, blocks.Length).ToArray();
-            inode.Change(inode.Layout.With(unit, blocks));
-            Drop(old);
-            handles = [.. inode.Handles];
-        }
-
-        var offset = inode.Layout.Base + (long)unit * BlockSize;
-        foreach (var handle in handles)
-        {
-            Invalidate(handle, offset, (long)blocks.Length * BlockSize);
-        }
-
-        Complete();
-        DiscardAndFree();
-    }
-
     private void Invalidate(MappedFile handle, long offset, long length)
     {
         try
@@ -428,39 +279,6 @@ internal sealed class StormEngine
         {
             // A worker has closed it meanwhile.
         }
-    }
-
-    /// <summary>A block that files show gets new content, behind the cache's back; then the cache is told.</summary>
-    private void OverwriteInPlace()
-    {
-        var block = _dice.Below(_isFree.Length);
-        long serial;
-        lock (Lock)
-        {
-            if (_references[block] == 0)
-            {
-                return;
-            }
-
-            serial = _serials.Next($"block {block} of volume {Number}, overwritten in place");
-            _pending = [];
-            foreach (var inode in _inodes)
-            {
-                var blocks = inode.Layout.Blocks;
-                for (var unit = blocks.AsSpan().IndexOf(block); unit >= 0 && unit < blocks.Length; unit++)
-                {
-                    if (blocks[unit] == block)
-                    {
-                        inode.Done[unit].Append(serial);
-                        _pending.Add((inode, unit));
-                    }
-                }
-            }
-        }
-
-        Device.Write(block, serial);
-        Discard(block, 1);
-        Complete();
     }
 
     /// <summary>Moves a run of blocks: data, cache, extents, discard of the old place.</summary>
@@ -565,63 +383,6 @@ internal sealed class StormEngine
         inode.Change(layout with { Blocks = holes });
         Drop(layout.Blocks);
     }
-
-    /// <summary>Takes references off, under the lock; what nobody shows is discarded by the next step.</summary>
-    private void Drop(ReadOnlySpan<int> blocks)
-    {
-        foreach (var block in blocks)
-        {
-            if (block >= 0 && --_references[block] == 0)
-            {
-                _toDiscard.Add(block);
-            }
-        }
-    }
-
-    private void DiscardAndFree()
-    {
-        int[] blocks;
-        lock (Lock)
-        {
-            blocks = [.. _toDiscard];
-            _toDiscard.Clear();
-        }
-
-        Array.Sort(blocks);
-        for (var i = 0; i < blocks.Length;)
-        {
-            var end = i + 1;
-            while (end < blocks.Length && blocks[end] == blocks[end - 1] + 1)
-            {
-                end++;
-            }
-
-            Discard(blocks[i], end - i);
-            i = end;
-        }
-
-        lock (Lock)
-        {
-            foreach (var block in blocks)
-            {
-                _isFree[block] = true;
-            }
-        }
-    }
-
-    private void Discard(int block, int count)
-    {
-        try
-        {
-            Volume.Discard(RunOf(block, count));
-        }
-        catch (ObjectDisposedException) when (_options.Kind.HasFlag(StormKind.Dispose))
-        {
-            // The volume is being detached.
-        }
-    }
-
-    private BlockRun RunOf(int block, int count) => new((long)block * BlockSize, (long)count * BlockSize);
 
     private (Inode? Inode, int Unit, int Count) PickRange(int most)
     {

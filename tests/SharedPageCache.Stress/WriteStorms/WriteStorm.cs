@@ -54,6 +54,12 @@ internal sealed class WriteStorm
 
     public long WordsChecked { get; private set; }
 
+    public long Ranges { get; private set; }
+
+    public long Deduped { get; private set; }
+
+    public long Merges { get; private set; }
+
     public bool IsOver { get; private set; }
 
     public bool IsHealed { get; private set; }
@@ -81,6 +87,9 @@ internal sealed class WriteStorm
 
         Operations = workers.Sum(static worker => worker.Operations);
         WordsChecked = workers.Sum(static worker => worker.WordsChecked);
+        Ranges = workers.Sum(static worker => worker.Ranges);
+        Deduped = workers.Sum(static worker => worker.Deduped);
+        Merges = workers.Sum(static worker => worker.Merges);
         Guard(Finish);
         if (HasFailed)
         {
@@ -130,7 +139,7 @@ internal sealed class WriteStorm
     }
 
     /// <summary>Compares what is durable with what may be; when it is called all that was written has been flushed.</summary>
-    public void CheckDurable(WrittenFile file, (ulong[] Values, long Begun)[] looks, string how)
+    public void CheckDurable(WrittenFile file, Cell.Look[] looks, string how)
     {
         byte[] durable;
         SortedDictionary<long, long> blocks;

@@ -4,7 +4,7 @@ using SharedPageCache.Stress.Support;
 namespace SharedPageCache.Stress.WriteStorms;
 
 /// <summary>One thread of the storm.</summary>
-internal sealed class WriteStormWorker(WriteStorm storm, WriteStormOptions options, int number)
+internal sealed partial class WriteStormWorker(WriteStorm storm, WriteStormOptions options, int number)
 {
     private readonly Dice _dice = new(Dice.Mix(options.Seed, (ulong)number + 1));
     private readonly List<(PageMemoryLease Lease, byte[] Bytes, string Where)> _leases = [];
@@ -14,6 +14,13 @@ internal sealed class WriteStormWorker(WriteStorm storm, WriteStormOptions optio
     public long WordsChecked { get; private set; }
 
     public string Doing { get; private set; } = "nothing";
+
+    /// <summary>How many ranges were cloned, how many calls of dedupe shared something, how many branches were merged.</summary>
+    public long Ranges { get; private set; }
+
+    public long Deduped { get; private set; }
+
+    public long Merges { get; private set; }
 
     public void Step()
     {
@@ -81,8 +88,20 @@ internal sealed class WriteStormWorker(WriteStorm storm, WriteStormOptions optio
             case < 480:
                 WritePage(file);
                 break;
-            case < 800:
+            case < 720:
                 Read(file);
+                break;
+            case < 765:
+                CloneRange(file);
+                break;
+            case < 780:
+                Dedupe(file);
+                break;
+            case < 790:
+                Merge(file);
+                break;
+            case < 800:
+                Zero(file);
                 break;
             case < 850:
                 Clone(file);

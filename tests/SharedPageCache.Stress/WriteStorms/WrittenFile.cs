@@ -44,13 +44,16 @@ internal sealed class WrittenFile
 
     public Cell CellAt(int page, int stripe) => _cells[page * Stripes + stripe];
 
+    /// <summary>The cells of some stripes in a row, counted from the beginning of the file.</summary>
+    public ReadOnlySpan<Cell> CellsAt(int firstStripe, int stripes) => _cells.AsSpan(firstStripe, stripes);
+
     /// <summary>What may be seen of some pages from now on.</summary>
-    public (ulong[] Values, long Begun)[] Look(int firstPage, int pages) =>
-        [.. Enumerable.Range(firstPage * Stripes, pages * Stripes).Select(i => _cells[i].Look())];
+    public Cell.Look[] Look(int firstPage, int pages) =>
+        [.. Enumerable.Range(firstPage * Stripes, pages * Stripes).Select(i => _cells[i].Now())];
 
     /// <summary>Judges bytes that were read since a look: no torn stripe, nothing foreign, nothing stale.</summary>
     /// <returns>The words, one for each stripe.</returns>
-    public ulong[] Judge(int firstPage, ReadOnlySpan<byte> bytes, (ulong[] Values, long Begun)[] looks, string how, int offset = 0)
+    public ulong[] Judge(int firstPage, ReadOnlySpan<byte> bytes, Cell.Look[] looks, string how, int offset = 0)
     {
         var words = new ulong[looks.Length];
         for (var i = 0; i < looks.Length; i++)
@@ -66,7 +69,7 @@ internal sealed class WrittenFile
             if (!CellAt(page, index).Accepts(looks[i], stripe[0]))
             {
                 throw new WriteStormFailure(
-                    $"{how}: stripe {index} of page {page} of {this} holds {stripe[0]:x}, which may be {string.Join(" or ", looks[i].Values.Select(static value => $"{value:x}"))}");
+                    $"{how}: stripe {index} of page {page} of {this} holds {stripe[0]:x}, which may be {string.Join(" or ", looks[i].Live.Select(static change => change.ToString()))}");
             }
         }
 
