@@ -270,6 +270,12 @@ internal sealed class RangeClones(
             showing.Share(page - plan.PageDelta, reference);
         }
 
+        if (dirty.Count > 0 && source.WritingIfAny is { HasUntold: true } untold)
+        {
+            // As a clone: what was not told yet may be about these pages.
+            file.Writing.InheritFrom(untold);
+        }
+
         file.NoteContent();
         if (plan.Shares)
         {

@@ -298,7 +298,10 @@ internal sealed class WritesAround(Rooms rooms, PageFaults faults, ProvisionalFr
             volume.Binding.Enter();
             try
             {
-                volume.Placement!.Abandon(run.Blocks);
+                using (EngineCode.Enter($"{nameof(IPlacementEngine)}.{nameof(IPlacementEngine.Abandon)}"))
+                {
+                    volume.Placement!.Abandon(run.Blocks);
+                }
             }
             catch (Exception)
             {

@@ -300,6 +300,31 @@ public class RangeCloneTests
         Assert.Equal(expected, Read(clone, 0, 2 * Page));
     }
 
+    [Theory]
+    [Trait("Contract", "C7")]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_failure_that_nobody_was_told_yet_goes_with_the_dirty_pages(bool isDirty)
+    {
+        using var cache = new WriteCache(dirtyAge: TimeSpan.FromMilliseconds(1));
+        var (source, file) = (cache.OpenMapped(4), cache.OpenMapped(4));
+        cache.Device.BeforeWrite = static _ => throw new IOException("broken.");
+        source.Write(0, Bytes(1, 10));
+        Bounded.Until(() => cache.Figures.WritebackFailures > 0, "the background writer has failed");
+        file.CloneRange(source, isDirty ? 0 : 2 * Page, 0, Page);
+        cache.Device.BeforeWrite = null;
+        await cache.Volume.FlushAsync();
+        await Assert.ThrowsAsync<CacheWritebackException>(() => source.FlushAsync().AsTask());
+        if (isDirty)
+        {
+            var error = await Assert.ThrowsAsync<CacheWritebackException>(() => file.FlushAsync().AsTask());
+            Assert.Contains("in the background failed", error.Message, StringComparison.Ordinal);
+        }
+
+        await source.FlushAsync();
+        await file.FlushAsync();
+    }
+
     [Fact]
     [Trait("Row", "E3")]
     public async Task What_is_copied_or_shared_waits_for_its_log_records()

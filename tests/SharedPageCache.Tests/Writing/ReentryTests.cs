@@ -102,6 +102,19 @@ public class ReentryTests
         await stage.Cache.Volume.FlushAsync().Within();
     }
 
+    [Fact]
+    [Trait("Contract", "C9")]
+    public async Task An_engine_that_calls_the_cache_when_a_write_around_gives_back_its_places_is_told_so()
+    {
+        using var cache = new WriteCache();
+        var (file, other) = (cache.OpenMapped(4), cache.OpenMapped(4));
+        Exception? refusal = null;
+        cache.Engine.Before = call => refusal ??= call == "Abandon" ? Record.Exception(() => other.Write(0, new byte[10])) : null;
+        cache.Device.BeforeWrite = static _ => throw new IOException("the disk is broken.");
+        await Task.Run(() => Assert.ThrowsAsync<CacheWritebackException>(() => file.WriteAroundAsync(0, new byte[Page]).AsTask())).Within();
+        Assert.Contains(".Abandon", Assert.IsType<InvalidOperationException>(refusal).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [MemberData(nameof(HookNames))]
     [Trait("Contract", "C9")]
