@@ -51,6 +51,25 @@ public class EvictedPageTests
     }
 
     [Fact]
+    [Trait("Row", "L33")]
+    public void A_page_that_many_share_is_evicted_for_all_and_comes_back_as_one()
+    {
+        using var cache = new TestCache();
+        var file = cache.OpenRun(0, Length);
+        MappedFile[] views =
+        [
+            file, .. Enumerable.Range(0, 100).Select(_ => cache.Clone(file)), .. Enumerable.Range(0, 100).Select(_ => cache.OpenRun(0, Length)),
+        ];
+        Assert.All(views, view => Assert.Equal(MemoryDevice.Word(4096), view.ReadWord(4096)));
+        cache.EvictAll();
+        Assert.Equal(0, cache.ResidentPages);
+        var reads = cache.Figures.DevicePagesRead;
+        Assert.All(views, view => Assert.Equal(MemoryDevice.Word(4096), view.ReadWord(4096)));
+        Assert.Equal((1, 1), (cache.Figures.DevicePagesRead - reads, cache.ResidentPages));
+        Assert.Equal(views.Length, cache.Volume.FindReferences(new BlockRun(4096, 4096)).Count(static place => place.IsResident));
+    }
+
+    [Fact]
     [Trait("Row", "L28")]
     [Trait("Row", "L16")]
     public void The_evictor_turns_references_back_in_all_unrelated_trees_without_any_file()

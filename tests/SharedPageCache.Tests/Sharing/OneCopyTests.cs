@@ -186,6 +186,7 @@ public class OneCopyTests
     [Fact]
     [Trait("Row", "L20")]
     [Trait("Row", "L24")]
+    [Trait("Row", "L33")]
     public void A_whole_volume_opened_as_one_file_shares_pages_with_the_files_on_it()
     {
         using var cache = new TestCache(frames: 2048);

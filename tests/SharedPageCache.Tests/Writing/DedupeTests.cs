@@ -11,6 +11,7 @@ public class DedupeTests
     [Fact]
     [Trait("Row", "B11")]
     [Trait("Row", "L7")]
+    [Trait("Row", "L33")]
     public async Task Equal_pages_are_shared_and_their_blocks_come_free()
     {
         using var cache = new WriteCache();
