@@ -306,7 +306,7 @@ public class RangeCloneTests
     [InlineData(false)]
     public async Task A_failure_that_nobody_was_told_yet_goes_with_the_dirty_pages(bool isDirty)
     {
-        using var cache = new WriteCache(dirtyAge: TimeSpan.FromMilliseconds(1));
+        using var cache = new WriteCache(dirtyAge: TimeSpan.FromMilliseconds(10));
         var (source, file) = (cache.OpenMapped(4), cache.OpenMapped(4));
         cache.Device.BeforeWrite = static _ => throw new IOException("broken.");
         source.Write(0, Bytes(1, 10));
