@@ -17,7 +17,7 @@ internal sealed class CacheEngine
             EvictionPolicy.Clock => static (table, capacity) => new ClockPolicy(table, capacity),
             EvictionPolicy.S3Fifo => static (table, capacity) => new S3FifoPolicy(table, capacity),
             _ => static (table, capacity) => new WindowTinyLfuPolicy(table, capacity),
-        }, options.TimeProvider, options.FirstGeneration, options.VolumeNumbers);
+        }, options.TimeProvider, options.FirstGeneration, options.VolumeNumbers, options.Checked, options.CheckedReport);
         Faults = new PageFaults(Rooms, options.MaxReadAheadPages);
         Reads = new PageReads(Rooms, Faults);
         Leases = new PageLeases(Rooms, Faults);
@@ -28,7 +28,7 @@ internal sealed class CacheEngine
         var writer = new DeviceWriter(Rooms.Writeback, Rooms.PageSize);
         var shown = new ShownBlocks(Rooms.Frames, Rooms.Table, Rooms.Rmap, Rooms.Families, Rooms.PageShift);
         _writeback = new WritebackServices(
-            Rooms.Frames, Rooms.Arena, Rooms.Table, Provisional, writer, sink, shown, Rooms.Writeback, Rooms.PageShift);
+            Rooms.Frames, Rooms.Arena, Rooms.Table, Provisional, writer, sink, shown, Rooms.Writeback, Rooms.PageShift, Rooms.Guard);
         Blocks = new BlockCare(Rooms, Invalidation, Query, writer);
         _limits = options.LimitsOf(plan);
         Writes = new PageWrites(Rooms, Faults, Provisional, _limits.MostAtomic(plan.FrameCount, plan.PageSize));
@@ -40,7 +40,8 @@ internal sealed class CacheEngine
         Around = new WritesAround(Rooms, Faults, Provisional, writer, sink, shown);
         Verifier = new Verifier(
             Rooms.Frames, Rooms.Table, Rooms.Rmap, Rooms.Families, Rooms.Volumes, Rooms.Ledger, Rooms.TouchedFrames,
-            Rooms.PageShift, () => Rooms.Pool.FreeCount + Rooms.Pool.WithheldCount + plan.Reserve + Rooms.Staged, () => Rooms.Activity);
+            Rooms.PageShift, () => Rooms.Pool.FreeCount + Rooms.Pool.QuarantinedCount + Rooms.Pool.WithheldCount + plan.Reserve + Rooms.Staged,
+            () => Rooms.Activity, Rooms.Checked);
     }
 
     private readonly WritebackServices _writeback;
@@ -227,7 +228,7 @@ internal sealed class CacheEngine
     public PageCacheStatistics Statistics()
     {
         var (plan, pool, counters) = (Rooms.Plan, Rooms.Pool, Rooms.Counters);
-        var idle = pool.FreeCount + pool.WithheldCount + pool.RetiredCount + plan.Reserve;
+        var idle = pool.FreeCount + pool.QuarantinedCount + pool.WithheldCount + pool.RetiredCount + plan.Reserve;
         return new PageCacheStatistics
         {
             CapacityBytes = plan.CapacityBytes,

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using SharedPageCache.Diagnostics;
 using SharedPageCache.Faults;
 
 namespace SharedPageCache;
@@ -10,7 +11,7 @@ namespace SharedPageCache;
 /// <remarks>
 /// Costs no allocation. Nobody watches it: <see cref="Release"/> is called exactly once for each value that
 /// <see cref="MappedFile.TryKeep"/> gave, by whichever copy and thread; a second release underflows the page's pins, and a
-/// page that is never released stays in memory for good. The bytes do not change and do not move until then.
+/// page that is never released stays in memory for good. Checked mode finds both (<see cref="PageCacheOptions.Checked"/>). The bytes do not change and do not move until then.
 /// </remarks>
 [DebuggerDisplay("{Frame}, {_length} bytes")]
 public readonly struct KeptPage
@@ -19,17 +20,36 @@ public readonly struct KeptPage
     private readonly int _frame;
     private readonly int _start;
     private readonly int _length;
+    private readonly int _ticket;
 
-    internal KeptPage(PageLeases owner, int frame, int start, int length)
+    internal KeptPage(PageLeases owner, int frame, int ticket, int start, int length)
     {
         _owner = owner;
         _frame = frame;
+        _ticket = ticket;
         _start = start;
         _length = length;
     }
 
     /// <summary>The bytes from the asked offset to the end of its page, or of the file if that comes first.</summary>
-    public ReadOnlySpan<byte> Span => _owner is null ? default : _owner.Span(Hold).Slice(_start, _length);
+    /// <exception cref="ObjectDisposedException">Checked mode finds that the page was released.</exception>
+    public ReadOnlySpan<byte> Span
+    {
+        get
+        {
+            if (_owner is null)
+            {
+                return default;
+            }
+
+            if (_ticket != HolderTable.Untracked)
+            {
+                _owner.ThrowIfEnded(_frame, _ticket);
+            }
+
+            return _owner.Span(Hold).Slice(_start, _length);
+        }
+    }
 
     /// <summary>The frame that holds the page; none for a page that reads zero.</summary>
     public FrameIndex Frame => new(_owner is null ? -1 : _frame);
@@ -37,11 +57,7 @@ public readonly struct KeptPage
     private PageHold Hold => _frame < 0 ? PageHold.Zero : new PageHold(PageHoldKind.Pinned, _frame);
 
     /// <summary>Gives the page back. Once.</summary>
-    public void Release()
-    {
-        if (_owner is not null && _frame >= 0)
-        {
-            _owner.Give(_frame);
-        }
-    }
+    /// <exception cref="InvalidOperationException">It was released before; always found in checked mode.</exception>
+    /// <exception cref="CacheCorruptionException">Checked mode finds that the page was changed. It is given back all the same.</exception>
+    public void Release() => _owner?.Give(_frame, _ticket);
 }

@@ -27,7 +27,8 @@ public sealed partial class MappedFile
 
         var inPage = (int)offset & (_engine.Rooms.PageSize - 1);
         page = new KeptPage(
-            _engine.Leases, hold.Kind == PageHoldKind.Zero ? -1 : hold.Frame, inPage,
+            _engine.Leases, hold.Kind == PageHoldKind.Zero ? -1 : hold.Frame,
+            _engine.Leases.Enter(LeaseKind.Kept, _mapping, offset, hold, origin: null), inPage,
             (int)Math.Min(_engine.Rooms.PageSize - inPage, tree.Length - offset));
         return true;
     }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 
@@ -22,7 +23,9 @@ public sealed partial class MappedFile
         ThrowIfNotWritable(offset, 0);
         ThrowIfOutside(offset, _mapping.Tree);
         var page = offset >> _engine.Rooms.PageShift;
-        lease = _engine.WriteLeases.TryTake(_mapping, page, discardContent) is { } write ? LeaseOf(write, page) : null;
+        lease = _engine.WriteLeases.TryTake(_mapping, page, discardContent) is { } write
+            ? LeaseOf(write, page, origin: null)
+            : null;
         return lease is not null;
     }
 
@@ -45,14 +48,19 @@ public sealed partial class MappedFile
         ThrowIfNotWritable(offset, 0);
         ThrowIfOutside(offset, _mapping.Tree);
         var page = offset >> _engine.Rooms.PageShift;
+        var origin = _engine.Leases.Origin();
         return LeaseOf(
-            await _engine.WriteLeases.TakeAsync(_mapping, page, discardContent, cancellationToken).ConfigureAwait(false), page);
+            await _engine.WriteLeases.TakeAsync(_mapping, page, discardContent, cancellationToken).ConfigureAwait(false), page, origin);
     }
 
     /// <summary>Whether the file can still be written through this handle, from here.</summary>
     /// <exception cref="ObjectDisposedException">The file is closed.</exception>
     internal void ThrowIfNoWriter([CallerMemberName] string member = "") => ThrowIfNotWritable(0, 0, member);
 
-    private WriteLease LeaseOf(Faults.PageWrite write, long page) =>
-        new(this, _engine.WriteLeases, write, page << _engine.Rooms.PageShift);
+    private WriteLease LeaseOf(Faults.PageWrite write, long page, StackTrace? origin)
+    {
+        var offset = page << _engine.Rooms.PageShift;
+        return new WriteLease(
+            this, _engine.WriteLeases, write, _engine.WriteLeases.Enter(_mapping, offset, write, origin ?? _engine.Leases.Origin()), offset);
+    }
 }

@@ -139,7 +139,8 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
 
         var inPage = (int)offset & (_engine.Rooms.PageSize - 1);
         var span = _engine.Leases.Span(hold)[inPage..];
-        lease = new PageLease(_engine.Leases, hold.Frame, Clip(span, tree.Length - offset));
+        lease = new PageLease(
+            _engine.Leases, hold.Frame, _engine.Leases.Enter(LeaseKind.Stack, _mapping, offset, hold, origin: null), Clip(span, tree.Length - offset));
         return true;
     }
 
@@ -157,11 +158,12 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
         ThrowIfUnusable(offset);
         var tree = _mapping.Tree;
         ThrowIfOutside(offset, tree);
+        var origin = _engine.Leases.Origin();
         var hold = await _engine.Leases.TakeAsync(
             _mapping, offset >> _engine.Rooms.PageShift, wanted: 1, waits: true, isOwnLoad: false, cancellationToken)
             .ConfigureAwait(false);
         // As long as the file was when it was asked for: it may be shorter by now.
-        return LeaseOf(hold, offset, tree.Length);
+        return LeaseOf(hold, offset, tree.Length, origin);
     }
 
     /// <summary>Leases all pages of a range.</summary>
@@ -199,8 +201,9 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
         }
 
         // Who meets the limit while it holds a part gives that back, waits for its turn, and only then waits for frames.
+        var origin = _engine.Leases.Origin();
         var leases = new List<PageMemoryLease>((int)pages);
-        if (!await TryPinPagesAsync(leases, offset, end, pages, waits: false, cancellationToken).ConfigureAwait(false))
+        if (!await TryPinPagesAsync(leases, offset, end, pages, waits: false, origin, cancellationToken).ConfigureAwait(false))
         {
             if (!waits)
             {
@@ -210,7 +213,7 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
             await _engine.Leases.RangeTurn.TakeAsync(cancellationToken).ConfigureAwait(false);
             try
             {
-                await TryPinPagesAsync(leases, offset, end, pages, waits: true, cancellationToken).ConfigureAwait(false);
+                await TryPinPagesAsync(leases, offset, end, pages, waits: true, origin, cancellationToken).ConfigureAwait(false);
             }
             finally
             {
@@ -370,7 +373,7 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
 
     /// <summary>Leases all pages of a range, or none.</summary>
     private async ValueTask<bool> TryPinPagesAsync(
-        List<PageMemoryLease> leases, long offset, long end, long pages, bool waits, CancellationToken cancellationToken)
+        List<PageMemoryLease> leases, long offset, long end, long pages, bool waits, StackTrace? origin, CancellationToken cancellationToken)
     {
         var isComplete = false;
         var ownEnd = 0L;
@@ -388,7 +391,7 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
                 }
 
                 ownEnd = hold.IsOwnLoad ? Math.Max(ownEnd, page + hold.Loaded) : ownEnd;
-                leases.Add(LeaseOf(hold, position, end));
+                leases.Add(LeaseOf(hold, position, end, origin));
             }
 
             return isComplete = true;
@@ -397,18 +400,18 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
         {
             if (!isComplete)
             {
-                leases.ForEach(static lease => lease.Dispose());
-                leases.Clear();
+                PageRangeLease.GiveAll(leases);
             }
         }
     }
 
     /// <summary>The lease of the rest of one page, clipped to an end.</summary>
-    private PageMemoryLease LeaseOf(PageHold hold, long offset, long end)
+    private PageMemoryLease LeaseOf(PageHold hold, long offset, long end, StackTrace? origin)
     {
         var inPage = (int)offset & (_engine.Rooms.PageSize - 1);
         var memory = _engine.Leases.Memory(hold)[inPage..];
-        return new PageMemoryLease(_engine.Leases, hold.Frame, memory[..(int)Math.Min(memory.Length, end - offset)]);
+        return new PageMemoryLease(
+            _engine.Leases, hold.Frame, _engine.Leases.Enter(LeaseKind.Memory, _mapping, offset, hold, origin), memory[..(int)Math.Min(memory.Length, end - offset)]);
     }
 
     private void ThrowIfUnusable(long offset)

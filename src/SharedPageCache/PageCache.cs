@@ -116,7 +116,8 @@ public sealed class PageCache : IDisposable, IAsyncDisposable
 
     /// <summary>
     /// Checks all invariants: that forward and reverse map agree, that each block is held once, that all counts are what
-    /// a recount gives. May run while the cache is used. Costs in proportion to what the cache holds.
+    /// a recount gives; in checked mode, that no memory was overwritten. May run while the cache is used. Costs in proportion
+    /// to what the cache holds.
     /// </summary>
     /// <exception cref="CacheCorruptionException">An invariant is broken.</exception>
     public void Verify()
@@ -128,7 +129,11 @@ public sealed class PageCache : IDisposable, IAsyncDisposable
         }
     }
 
-    /// <summary>The state of the cache in words, for people.</summary>
+    /// <summary>The leases that have not ended, oldest first; none if checked mode is off.</summary>
+    public IReadOnlyList<PageHolder> GetHolders() =>
+        _engine.Rooms.Checked is { } checks ? checks.Holders.All().ConvertAll(static holder => holder.ForUsers()) : [];
+
+    /// <summary>The state of the cache in words, for people. In checked mode with all leases and the stacks that took them.</summary>
     public string Dump()
     {
         var figures = GetStatistics();
@@ -138,6 +143,15 @@ public sealed class PageCache : IDisposable, IAsyncDisposable
         foreach (var volume in _engine.Rooms.Volumes.All())
         {
             text.AppendLine($"Volume '{volume.Name}': {volume.OpenFiles} open files, block size {volume.BlockSize}, device of {volume.Device.Length} bytes");
+        }
+
+        if (_engine.Rooms.Checked is { } checks)
+        {
+            text.AppendLine($"Checked mode: {checks.Quarantine.Count} frames in quarantine, {checks.Reports.Count} misuses found");
+            foreach (var holder in GetHolders())
+            {
+                text.AppendLine($"  {holder}").AppendLine(holder.TakenAt);
+            }
         }
 
         return text.ToString();

@@ -74,6 +74,28 @@ public sealed class PageCacheOptions
     /// <summary>The age of a volume's oldest dirty page beyond which its writers wait for write-back. Default none.</summary>
     public TimeSpan? DirtyLimitAge { get; set; }
 
+    /// <summary>
+    /// Checked mode, for debug builds of engines: finds leases that are given back twice, used after their end or leaked, and
+    /// memory that is written by who may not, and says whose it was. Default false, and then without any cost. Costs time at each
+    /// load, eviction and lease, not at hits; see <c>docs/options.md</c>.
+    /// </summary>
+    /// <remarks>
+    /// What is found is told to <see cref="CheckedReport"/>. A caller who is at fault, or who would use what is damaged, gets an
+    /// exception as well: <see cref="InvalidOperationException"/> for a second release, <see cref="ObjectDisposedException"/> for a
+    /// lease that has ended, <see cref="CacheCorruptionException"/> for a page that has changed. Once overwritten memory was
+    /// found <see cref="PageCache.Verify"/> fails for good.
+    /// </remarks>
+    public bool Checked { get; set; }
+
+    /// <summary>
+    /// Is told what checked mode finds, at once and on the thread that finds it: a caller's, a background writer's, or the
+    /// finalizer's. Default none.
+    /// </summary>
+    /// <remarks>
+    /// Runs under locks of the cache: it may note and print, and must not call the cache. What it throws is swallowed.
+    /// </remarks>
+    public Action<CacheMisuse>? CheckedReport { get; set; }
+
     /// <summary>The clock by which dirty pages age. Default the system's.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
 

@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+using SharedPageCache.Diagnostics;
 using SharedPageCache.Faults;
 
 namespace SharedPageCache;
@@ -9,18 +11,20 @@ namespace SharedPageCache;
 /// <remarks>
 /// Lives on the stack. Dispose it once, as soon as possible: leases hold at most half of the cache's frames. A span that
 /// is kept beyond dispose cannot be guarded in .NET: it may then show another page. Do not copy the struct; a copy that
-/// is disposed too releases a pin twice, which is detected when the count underflows.
+/// is disposed too releases a pin twice, which is detected when the count underflows, and always in checked mode.
 /// </remarks>
 public ref struct PageLease
 {
     private readonly ReadOnlySpan<byte> _span;
     private PageLeases? _owner;
     private readonly int _frame;
+    private readonly int _ticket;
 
-    internal PageLease(PageLeases owner, int frame, ReadOnlySpan<byte> span)
+    internal PageLease(PageLeases owner, int frame, int ticket, ReadOnlySpan<byte> span)
     {
         _owner = owner;
         _frame = frame;
+        _ticket = ticket;
         _span = span;
     }
 
@@ -35,6 +39,11 @@ public ref struct PageLease
                 ThrowDisposed();
             }
 
+            if (_ticket != HolderTable.Untracked)
+            {
+                _owner.ThrowIfEnded(_frame, _ticket);
+            }
+
             return _span;
         }
     }
@@ -43,15 +52,15 @@ public ref struct PageLease
     public readonly FrameIndex Frame => new(_frame);
 
     /// <summary>Gives the page back. Further calls on the same variable do nothing.</summary>
+    /// <exception cref="InvalidOperationException">A copy was disposed before; always found in checked mode.</exception>
+    /// <exception cref="CacheCorruptionException">Checked mode finds that the page was changed. It is given back all the same.</exception>
     public void Dispose()
     {
         var owner = _owner;
         _owner = null;
-        if (owner is not null && _frame >= 0)
-        {
-            owner.Give(_frame);
-        }
+        owner?.Give(_frame, _ticket);
     }
 
+    [DoesNotReturn]
     private static void ThrowDisposed() => throw new ObjectDisposedException(nameof(PageLease));
 }

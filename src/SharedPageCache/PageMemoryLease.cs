@@ -19,22 +19,24 @@ public sealed class PageMemoryLease : IDisposable
     private readonly ReadOnlyMemory<byte> _memory;
     private readonly PageLeases _owner;
     private readonly int _frame;
-    private int _disposed;
 
-    internal PageMemoryLease(PageLeases owner, int frame, ReadOnlyMemory<byte> memory)
+    /// <summary>0 once the lease has ended.</summary>
+    private int _ticket;
+
+    internal PageMemoryLease(PageLeases owner, int frame, int ticket, ReadOnlyMemory<byte> memory)
     {
         _owner = owner;
         _frame = frame;
+        _ticket = ticket;
         _memory = memory;
     }
 
     /// <summary>Gives the page back and reports the leak.</summary>
     ~PageMemoryLease()
     {
-        if (Atomic.Exchange(ref _disposed, 1) == 0)
+        if (Atomic.Exchange(ref _ticket, 0) is var ticket and not 0)
         {
-            _owner.ReportLeak();
-            GiveBack();
+            _owner.GiveLeaked(_frame, ticket);
         }
     }
 
@@ -44,7 +46,7 @@ public sealed class PageMemoryLease : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(Atomic.LoadAcquire(ref _disposed) != 0, this);
+            ObjectDisposedException.ThrowIf(Atomic.LoadAcquire(ref _ticket) == 0, this);
             return _memory;
         }
     }
@@ -56,20 +58,13 @@ public sealed class PageMemoryLease : IDisposable
     public int Length => _memory.Length;
 
     /// <summary>Gives the page back.</summary>
+    /// <exception cref="CacheCorruptionException">Checked mode finds that the page was changed. It is given back all the same.</exception>
     public void Dispose()
     {
-        if (Atomic.Exchange(ref _disposed, 1) == 0)
+        if (Atomic.Exchange(ref _ticket, 0) is var ticket and not 0)
         {
             GC.SuppressFinalize(this);
-            GiveBack();
-        }
-    }
-
-    private void GiveBack()
-    {
-        if (_frame >= 0)
-        {
-            _owner.Give(_frame);
+            _owner.Give(_frame, ticket);
         }
     }
 }

@@ -32,14 +32,30 @@ public sealed class PageRangeLease : IDisposable
     }
 
     /// <summary>Gives all pages back.</summary>
-    public void Dispose()
+    /// <exception cref="CacheCorruptionException">Checked mode finds that a page was changed. All are given back all the same.</exception>
+    public void Dispose() => GiveAll(_leases);
+
+    /// <summary>Gives pages back, all of them, whatever checked mode finds on the way.</summary>
+    internal static void GiveAll(List<PageMemoryLease> leases)
     {
-        foreach (var lease in _leases)
+        CacheCorruptionException? corruption = null;
+        foreach (var lease in leases)
         {
-            lease.Dispose();
+            try
+            {
+                lease.Dispose();
+            }
+            catch (CacheCorruptionException error)
+            {
+                corruption ??= error;
+            }
         }
 
-        _leases.Clear();
+        leases.Clear();
+        if (corruption is not null)
+        {
+            throw corruption;
+        }
     }
 
     /// <summary>Hands the single leases over to the caller, who disposes them.</summary>

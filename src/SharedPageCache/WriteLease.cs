@@ -48,13 +48,15 @@ public sealed class WriteLease : IDisposable
     private readonly WriteLeases _owner;
     private readonly PageWrite _write;
     private readonly Memory<byte> _memory;
+    private readonly int _ticket;
     private int _state;
 
-    internal WriteLease(MappedFile file, WriteLeases owner, PageWrite write, long offset)
+    internal WriteLease(MappedFile file, WriteLeases owner, PageWrite write, int ticket, long offset)
     {
         _file = file;
         _owner = owner;
         _write = write;
+        _ticket = ticket;
         _memory = owner.Memory(write);
         Offset = offset;
         Frame = new FrameIndex(write.LeasedFrame);
@@ -66,8 +68,7 @@ public sealed class WriteLease : IDisposable
         // Unreachable, so a commit that has not ended never will.
         if (Atomic.Exchange(ref _state, Ended) is Open or Committing or EndsAfterCommit)
         {
-            _owner.ReportLeak();
-            _owner.Give(_write);
+            _owner.GiveLeaked(_write, _ticket);
         }
     }
 
@@ -165,7 +166,7 @@ public sealed class WriteLease : IDisposable
         {
             if (Atomic.CompareExchange(ref _state, Ended, Open) == Open)
             {
-                _owner.Give(_write);
+                _owner.Give(_write, _ticket);
             }
             else
             {
@@ -183,12 +184,12 @@ public sealed class WriteLease : IDisposable
         if (isDone)
         {
             Atomic.Exchange(ref _state, Committed);
-            _owner.Give(_write);
+            _owner.Give(_write, _ticket);
         }
         else if (Atomic.CompareExchange(ref _state, Open, Committing) != Committing)
         {
             Atomic.Exchange(ref _state, Ended);
-            _owner.Give(_write);
+            _owner.Give(_write, _ticket);
         }
     }
 

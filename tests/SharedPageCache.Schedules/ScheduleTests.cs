@@ -18,10 +18,10 @@ public abstract class ScheduleTests(ITestOutputHelper output)
         ? ulong.Parse(seed, System.Globalization.CultureInfo.InvariantCulture)
         : (ulong)Environment.TickCount64 << 20;
 
-    private protected void Explore(Scenario scenario)
+    private protected void Explore(Scenario scenario, double share = 1)
     {
         using var explorer = new Explorer(scenario);
-        var result = explorer.Explore((int)(Default * Scale), Seed);
+        var result = explorer.Explore((int)(Default * Scale * share), Seed);
         Note($"{scenario.Name}\t{result.Schedules} schedules\t{result.Steps} steps at most\t{result.Schedules / result.Elapsed.TotalSeconds:f0}/s"
             + $"\t{(result.Complete ? "complete for two preemptions" : "")}");
         Assert.True(result.Failure is null, $"seed {Seed}: {result.Failure}");

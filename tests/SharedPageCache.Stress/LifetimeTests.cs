@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using SharedPageCache.Stress.Lifetimes;
 using SharedPageCache.Stress.Storms;
 using SharedPageCache.Stress.Support;
 using Xunit.Abstractions;
@@ -10,6 +11,32 @@ namespace SharedPageCache.Stress;
 public sealed class LifetimeTests(ITestOutputHelper output)
 {
     private const int Page = 4096;
+    private const int SequencesInRound = 40_000;
+
+    /// <summary>
+    /// T7: leases taken, used and ended in every right and wrong way, two millions of them at SPC_SCALE=10; a tenth of the rounds in checked mode.
+    /// </summary>
+    [Fact]
+    public async Task Leases_that_end_in_every_right_and_wrong_way_keep_their_bytes_and_give_back_one_pin_each()
+    {
+        var sequences = Soak.Scaled(200_000);
+        var figures = new LeaseFigures();
+        while (figures.Sequences < sequences)
+        {
+            var seed = Soak.Seed();
+            try
+            {
+                figures.Add(await new LeaseRound(seed).RunAsync(Math.Min(sequences, SequencesInRound)).WaitAsync(TimeSpan.FromMinutes(5)));
+            }
+            catch (Exception)
+            {
+                output.WriteLine(Soak.Replay(nameof(Leases_that_end_in_every_right_and_wrong_way_keep_their_bytes_and_give_back_one_pin_each), seed));
+                throw;
+            }
+        }
+
+        Soak.Report(output, "Leases", figures.ToString());
+    }
 
     [Fact]
     public async Task Leases_outlive_their_file_their_volume_and_their_cache()

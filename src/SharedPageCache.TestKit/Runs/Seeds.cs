@@ -19,14 +19,16 @@ public static class Seeds
     /// <returns>The seed, below 2^48.</returns>
     public static ulong Next() => Fixed ?? Dice.Mix((ulong)Stopwatch.GetTimestamp(), (ulong)Environment.ProcessId) >> 16;
 
-    /// <summary>The command that runs a test again with a seed: one line for a shell.</summary>
+    /// <summary>
+    /// The command that runs a test again with a seed: one line for a shell. With <see cref="CheckedRuns.Variable"/>, if that is set.
+    /// </summary>
     /// <param name="project">The test project, as <c>dotnet test</c> takes it.</param>
     /// <param name="test">The test's name, or a part of it.</param>
     /// <param name="seed">The seed.</param>
     /// <param name="more">Other variables, each followed by a blank.</param>
     /// <returns>The line.</returns>
     public static string Replay(string project, string test, ulong seed, string more = "") =>
-        $"{Variable}=0x{seed:x} {more}dotnet test {project} --filter \"FullyQualifiedName~{test}\"";
+        $"{Variable}=0x{seed:x} {CheckedRuns.InShell}{more}dotnet test {project} --filter \"FullyQualifiedName~{test}\"";
 
     /// <summary>A seed in words.</summary>
     /// <param name="text">Decimal, or hexadecimal after 0x; null or blank for none.</param>

@@ -13,7 +13,8 @@ namespace SharedPageCache.Diagnostics;
 /// Checked: every reference of a current generation names a readable frame whose identity is the block that the leaf's
 /// runs give for the page, and has its place in the reverse map (forward = reverse); every frame with an identity is
 /// found under it, and only it (one copy); every frame is in exactly one phase, and those of all frames add up; counts of
-/// leaves, residents and touches are what a recount gives; pins are not negative, and zero on free frames at rest.
+/// leaves, residents and touches are what a recount gives; pins are not negative, and zero on free frames at rest. In checked
+/// mode also: frozen pages have their checksums, free frames their poison, and nothing was found overwritten before.
 /// </remarks>
 internal sealed class Verifier(
     FrameTable frames,
@@ -25,7 +26,8 @@ internal sealed class Verifier(
     FrameBits touchedFrames,
     int pageShift,
     Func<int> idleFrames,
-    Func<long> activity)
+    Func<long> activity,
+    CheckedMode? checks)
 {
     private const int Retries = 100;
 
@@ -35,7 +37,7 @@ internal sealed class Verifier(
     /// <summary>All broken invariants, in words; empty if none.</summary>
     public List<string> Run()
     {
-        var violations = new List<string>();
+        List<string> violations = [.. checks?.Reports.Corruption() ?? []];
         CheckFrames(violations);
         CheckTrees(violations);
         CheckCounts(violations);
@@ -59,6 +61,11 @@ internal sealed class Verifier(
         if (header.PinsAcquire < 0)
         {
             return $"frame {frame} has {header.PinsAcquire} pins";
+        }
+
+        if (checks?.Guard.FaultAtAnyTime(frame) is { } fault)
+        {
+            return fault;
         }
 
         switch (state.Phase)
@@ -189,7 +196,7 @@ internal sealed class Verifier(
         var idle = idleFrames();
         if (phases[(int)FramePhase.Free] != idle)
         {
-            return $"{phases[(int)FramePhase.Free]} frames are free, but {idle} are listed, withheld or in reserve";
+            return $"{phases[(int)FramePhase.Free]} frames are free, but {idle} are listed, quarantined, withheld, staged or in reserve";
         }
 
         var dirty = phases[(int)FramePhase.Dirty] + phases[(int)FramePhase.Writeback];

@@ -11,9 +11,12 @@ namespace SharedPageCache.Eviction;
 /// </summary>
 /// <remarks>
 /// A frame passes from one security domain to another only after its bytes were zeroed (<see cref="FrameOwner"/>). A frame
-/// whose generations are used up goes out of service until a sweep has found no reference to it.
+/// whose generations are used up goes out of service until a sweep has found no reference to it. In checked mode a frame that comes
+/// free is poisoned and waits in the quarantine, and the memory of free frames stays here when the cache is disposed, so that late
+/// writes are found.
 /// </remarks>
-internal sealed class FramePool(FrameTable frames, Arena arena, ReverseMap rmap, FrameBits touched, FrameBits leased)
+internal sealed class FramePool(
+    FrameTable frames, Arena arena, ReverseMap rmap, FrameBits touched, FrameBits leased, FrameGuard? guard = null, Quarantine? quarantine = null)
 {
     private readonly FreeList _free = new(frames);
     private readonly Stack<int> _withheld = new();
@@ -25,6 +28,9 @@ internal sealed class FramePool(FrameTable frames, Arena arena, ReverseMap rmap,
 
     public int FreeCount => _free.Count;
 
+    /// <summary>Frames that wait, in checked mode, before they are free.</summary>
+    public int QuarantinedCount => quarantine?.Count ?? 0;
+
     /// <summary>Frames whose memory was given up for metadata.</summary>
     public int WithheldCount => Atomic.LoadAcquire(ref _withheldCount);
 
@@ -34,9 +40,13 @@ internal sealed class FramePool(FrameTable frames, Arena arena, ReverseMap rmap,
     /// <summary>Puts the frames from <paramref name="first"/> on into the pool, when the cache is made.</summary>
     public void Fill(int first)
     {
-        for (var frame = frames.Count - 1; frame >= first; frame--)
+        for (var frame = frames.Count - 1; frame >= 0; frame--)
         {
-            _free.Push(frame);
+            guard?.Begin(frame);
+            if (frame >= first)
+            {
+                _free.Push(frame);
+            }
         }
     }
 
@@ -48,7 +58,42 @@ internal sealed class FramePool(FrameTable frames, Arena arena, ReverseMap rmap,
             return false;
         }
 
+        guard?.Take(frame);
         Prepare(frame, owner);
+        return true;
+    }
+
+    /// <summary>Takes a frame for somebody that has not waited its time: before none can be had at all.</summary>
+    public bool TryTakeEarly(FrameOwner owner, out int frame)
+    {
+        frame = -1;
+        if (quarantine is null || !quarantine.TryLeave(early: true, out frame))
+        {
+            return false;
+        }
+
+        guard!.Take(frame);
+        Prepare(frame, owner);
+        return true;
+    }
+
+    /// <summary>A frame that was evicted, and reset, for whoever wants one: in checked mode it waits, and the oldest goes.</summary>
+    /// <returns>False if no frame has waited long enough.</returns>
+    public bool TryPass(ref int frame)
+    {
+        if (quarantine is null)
+        {
+            return true;
+        }
+
+        guard!.Free(frame);
+        quarantine.Enter(frame);
+        if (!quarantine.TryLeave(early: false, out frame))
+        {
+            return false;
+        }
+
+        guard.Take(frame);
         return true;
     }
 
@@ -93,6 +138,7 @@ internal sealed class FramePool(FrameTable frames, Arena arena, ReverseMap rmap,
     public bool Reset(int frame)
     {
         ref var header = ref frames[frame];
+        guard?.End(frame);
         rmap.Clear(frame);
         touched.Clear(frame);
         leased.Clear(frame);
@@ -123,6 +169,19 @@ internal sealed class FramePool(FrameTable frames, Arena arena, ReverseMap rmap,
     /// <summary>Puts a frame back that was taken and never used.</summary>
     public void Push(int frame)
     {
+        if (quarantine is not null)
+        {
+            guard!.Free(frame);
+            quarantine.Enter(frame);
+            while (quarantine.TryLeave(early: false, out var oldest))
+            {
+                guard.CheckFree(oldest, "when it left the quarantine");
+                _free.Push(oldest);
+            }
+
+            return;
+        }
+
         if (Atomic.LoadAcquire(ref _closed) != 0)
         {
             arena.Decommit(frame);
@@ -150,6 +209,7 @@ internal sealed class FramePool(FrameTable frames, Arena arena, ReverseMap rmap,
         _lock.Exit();
         if (any)
         {
+            guard?.Free(frame);
             _free.Push(frame);
         }
 
@@ -171,6 +231,7 @@ internal sealed class FramePool(FrameTable frames, Arena arena, ReverseMap rmap,
     public void Renew(int frame)
     {
         frames[frame].State.Renew();
+        guard?.Free(frame);
         _free.Push(frame);
     }
 
@@ -181,6 +242,11 @@ internal sealed class FramePool(FrameTable frames, Arena arena, ReverseMap rmap,
     public void Close()
     {
         Atomic.Exchange(ref _closed, 1);
+        if (guard is not null)
+        {
+            return;
+        }
+
         var free = new List<int>();
         while (_free.TryPop(out var frame))
         {

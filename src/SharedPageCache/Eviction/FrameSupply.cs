@@ -47,7 +47,7 @@ internal sealed class FrameSupply(
 
         if (!reclaimer.TryEvict(out frame))
         {
-            return false;
+            return pool.TryTakeEarly(owner, out frame);
         }
 
         pool.Prepare(frame, owner);

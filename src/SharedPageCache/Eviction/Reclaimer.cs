@@ -87,7 +87,7 @@ internal sealed class Reclaimer(
             Unlist(frame, identity);
             frames[frame].State.FreeClaimed();
             _evictions.Increment();
-            if (pool.Reset(frame))
+            if (pool.Reset(frame) && pool.TryPass(ref frame))
             {
                 return true;
             }

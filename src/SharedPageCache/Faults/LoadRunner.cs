@@ -158,6 +158,8 @@ internal sealed class LoadRunner(Rooms rooms, LoadTable loads, PageInstaller ins
     {
         foreach (var loaded in load.Frames)
         {
+            rooms.Guard?.Freeze(loaded.Frame);
+
             // A discard that came meanwhile has ended the tenancy and taken the frame out of the table.
             if (_frames[loaded.Frame].State.TryPublish(loaded.Generation))
             {

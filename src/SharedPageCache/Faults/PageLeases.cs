@@ -1,4 +1,7 @@
+using System.Diagnostics;
 using SharedPageCache.Concurrency;
+using SharedPageCache.Diagnostics;
+using SharedPageCache.Frames;
 using SharedPageCache.Mappings;
 using SharedPageCache.Memory;
 
@@ -8,6 +11,11 @@ namespace SharedPageCache.Faults;
 /// Leases: pinned pages that callers read in place. The pin is the only thing that keeps the bytes: a discard or an
 /// overwrite meanwhile gives the block another frame, and the last unpin frees this one.
 /// </summary>
+/// <remarks>
+/// In checked mode each lease has a ticket (<see cref="HolderTable"/>), and the checksum of its page. The page is pinned when that is
+/// taken, and its pin is older than any write in place that could follow: who writes in place looks at the pins after it has set X,
+/// and a page with X cannot be pinned. So the bytes stand still until the lease ends, when they are compared, still pinned.
+/// </remarks>
 internal sealed class PageLeases(Rooms rooms, PageFaults faults)
 {
     /// <summary>
@@ -16,6 +24,7 @@ internal sealed class PageLeases(Rooms rooms, PageFaults faults)
     /// </summary>
     public Permits RangeTurn { get; } = new(1);
 
+    private readonly CheckedMode? _checked = rooms.Checked;
     private readonly AlignedBuffer _zeroPage = new(rooms.PageSize);
 
     /// <summary>Leases the page if it is resident, without any wait.</summary>
@@ -98,11 +107,109 @@ internal sealed class PageLeases(Rooms rooms, PageFaults faults)
         }
     }
 
-    public void Give(int frame)
+    /// <summary>The stack of who asks for a lease, in checked mode.</summary>
+    public StackTrace? Origin() => _checked is null ? null : new StackTrace(skipFrames: 1, fNeedFileInfo: true);
+
+    /// <summary>A page has been leased: the ticket with which it is given back.</summary>
+    /// <param name="kind">How.</param>
+    /// <param name="file">The file.</param>
+    /// <param name="offset">Where the lease begins.</param>
+    /// <param name="hold">The page.</param>
+    /// <param name="origin">Who asked for it.</param>
+    public int Enter(LeaseKind kind, FileMapping file, long offset, PageHold hold, StackTrace? origin) =>
+        _checked is null
+            ? HolderTable.Untracked
+            : _checked.Holders.Add(new LeaseHolder(kind, file.Id, file.Name, offset, FrameOf(hold), PageSum.Of(Span(hold)), origin ?? Origin()!));
+
+    /// <summary>Gives a leased page back.</summary>
+    /// <param name="frame">The frame; negative for a page that reads zero.</param>
+    /// <param name="ticket">What <see cref="Enter"/> gave.</param>
+    /// <exception cref="InvalidOperationException">Checked mode finds that the lease has ended before.</exception>
+    /// <exception cref="CacheCorruptionException">Checked mode finds that the leased page has changed. It is given back.</exception>
+    public void Give(int frame, int ticket)
     {
-        faults.Release(new PageHold(PageHoldKind.Pinned, frame));
-        rooms.LeaseTurns.Pulse();
+        if (ticket != HolderTable.Untracked)
+        {
+            var fault = EndTracked(frame, ticket);
+            GivePin(frame);
+            if (fault is not null)
+            {
+                throw new CacheCorruptionException([fault]);
+            }
+
+            return;
+        }
+
+        GivePin(frame);
     }
+
+    /// <summary>A heap lease was collected without having been disposed: gives its page back, and tells. On the finalizer.</summary>
+    public void GiveLeaked(int frame, int ticket)
+    {
+        rooms.Counters.LeakedLeases.Increment();
+        if (ticket != HolderTable.Untracked)
+        {
+            EndTracked(frame, ticket, isLeak: true);
+        }
+
+        GivePin(frame);
+    }
+
+    /// <exception cref="ObjectDisposedException">Checked mode finds that a lease, of which this is a copy, has ended.</exception>
+    public void ThrowIfEnded(int frame, int ticket)
+    {
+        if (ticket != HolderTable.Untracked && !_checked!.Holders.IsLive(ticket, out var ended))
+        {
+            var message = $"A copy of a lease was read after the lease had ended: {InWords(ended)}";
+            _checked.Reports.Report(new CacheMisuse(CacheMisuseKind.UsedAfterRelease, new FrameIndex(frame), message, ended?.TakenAt));
+            throw new ObjectDisposedException(null, message);
+        }
+    }
+
+    private void GivePin(int frame)
+    {
+        if (frame >= 0)
+        {
+            faults.Release(new PageHold(PageHoldKind.Pinned, frame));
+            rooms.LeaseTurns.Pulse();
+        }
+    }
+
+    /// <summary>Ends a ticket, and compares the page with what it was.</summary>
+    /// <returns>What is wrong with the page.</returns>
+    private string? EndTracked(int frame, int ticket, bool isLeak = false)
+    {
+        var checks = _checked!;
+        if (checks.Holders.End(ticket) is not { } holder)
+        {
+            checks.Holders.IsLive(ticket, out var ended);
+            var others = checks.Holders.All().Where(other => other.Frame == frame && frame >= 0).Select(static other => other.ToString()).ToList();
+            var message = $"A lease was given back twice: {InWords(ended)}. "
+                + (others.Count == 0 ? "Nobody else leases its frame now." : $"Its frame is leased by others, whose pin it would have taken: {string.Join("; ", others)}");
+            checks.Reports.Report(new CacheMisuse(CacheMisuseKind.ReleasedTwice, new FrameIndex(frame), message, ended?.TakenAt));
+            throw new InvalidOperationException(message);
+        }
+
+        if (isLeak)
+        {
+            checks.Reports.Report(new CacheMisuse(
+                CacheMisuseKind.Leaked, new FrameIndex(frame), $"A lease was never disposed, and collected: {holder}", holder.TakenAt));
+        }
+
+        var now = PageSum.Of(frame < 0 ? _zeroPage.Memory.Span : rooms.Arena.Span(frame));
+        if (holder.Sum is not { } sum || sum == now)
+        {
+            return null;
+        }
+
+        var fault = $"{(frame < 0 ? "the page of zeros" : $"frame {frame}")} has changed while it was leased: its checksum was {sum:x8} and is {now:x8}; {holder}";
+        checks.Reports.Report(new CacheMisuse(CacheMisuseKind.FrozenPageChanged, new FrameIndex(frame), fault, holder.TakenAt));
+        return fault;
+    }
+
+    private static int FrameOf(PageHold hold) => hold.Kind == PageHoldKind.Zero ? -1 : hold.Frame;
+
+    private static string InWords(LeaseHolder? holder) => holder?.ToString() ?? "one that ended long ago";
 
     /// <summary>The bytes of a leased page.</summary>
     public ReadOnlySpan<byte> Span(PageHold hold) =>
@@ -113,9 +220,6 @@ internal sealed class PageLeases(Rooms rooms, PageFaults faults)
         hold.Kind == PageHoldKind.Zero ? _zeroPage.Memory : rooms.Arena.Memory(hold.Frame);
 
     public int Limit => rooms.Quota.Limit;
-
-    /// <summary>A heap lease was collected without having been disposed.</summary>
-    public void ReportLeak() => rooms.Counters.LeakedLeases.Increment();
 
     private bool TryCharge(PageHold hold) => rooms.Quota.TryCharge(hold.Frame);
 

@@ -157,6 +157,11 @@ internal sealed partial class PageWrite : IDisposable
     {
         try
         {
+            if (hold.Kind == PageHoldKind.Pinned)
+            {
+                _rooms.Guard?.ThrowIfChanged(hold.Frame, "when it was copied for a write");
+            }
+
             if (TryTakeOver(i, hold))
             {
                 Fill(i, hold.Frame, SourceOf(hold), moment, bytes);

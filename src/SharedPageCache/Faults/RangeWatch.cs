@@ -58,11 +58,29 @@ internal sealed class RangeWatch(Rooms rooms, PageFaults faults, FileMapping sou
         }
         else
         {
+            CheckSource(hold);
             rooms.Arena.Span(hold.Frame).CopyTo(destination.Span);
         }
 
         faults.Release(hold);
         _read.Add((from, page));
+    }
+
+    /// <exception cref="CacheCorruptionException">Checked mode finds that the page is not what it was.</exception>
+    private void CheckSource(PageHold hold)
+    {
+        try
+        {
+            if (hold.Kind == PageHoldKind.Pinned)
+            {
+                rooms.Guard?.ThrowIfChanged(hold.Frame, "when it was copied into another file");
+            }
+        }
+        catch (CacheCorruptionException)
+        {
+            faults.Release(hold);
+            throw;
+        }
     }
 
     /// <summary>Whether all that was read is still so. Inside both gates, alone.</summary>

@@ -52,12 +52,14 @@ internal sealed class ReserveFrames
         var frame = _frames.Pop();
         _shareOf[frame] = share;
         _lock.Exit();
+        _rooms.Guard?.Take(frame);
         _rooms.Pool.Prepare(frame, file.Account.Owner);
         return frame;
     }
 
     public void Give(int frame)
     {
+        _rooms.Guard?.Free(frame);
         _lock.Enter();
         _frames.Push(frame);
         var share = _shareOf[frame]!;

@@ -1,4 +1,5 @@
 using SharedPageCache.Concurrency;
+using SharedPageCache.Diagnostics;
 using SharedPageCache.Eviction;
 using SharedPageCache.Frames;
 using SharedPageCache.Mappings;
@@ -14,7 +15,7 @@ internal sealed class Rooms
 {
     public Rooms(
         MemoryPlan plan, bool hugePages, Func<FrameTable, int, IEvictionPolicy> makePolicy, TimeProvider time,
-        int firstGeneration = 1, int volumeNumbers = BlockIdentity.MaxVolume + 1)
+        int firstGeneration = 1, int volumeNumbers = BlockIdentity.MaxVolume + 1, bool isChecked = false, Action<CacheMisuse>? misuseListener = null)
     {
         Time = time;
         Volumes = new VolumeList(volumeNumbers);
@@ -26,7 +27,8 @@ internal sealed class Rooms
         Rmap = new ReverseMap(Frames);
         TouchedFrames = new FrameBits(plan.FrameCount);
         LeasedFrames = new FrameBits(plan.FrameCount);
-        Pool = new FramePool(Frames, Arena, Rmap, TouchedFrames, LeasedFrames);
+        Checked = isChecked ? new CheckedMode(Frames, Arena, Volumes, misuseListener) : null;
+        Pool = new FramePool(Frames, Arena, Rmap, TouchedFrames, LeasedFrames, Checked?.Guard, Checked?.Quarantine);
         Pool.Fill(first: plan.Reserve);
         var walk = new ReferenceWalk(Rmap, Families, Ledger, PageShift);
         Walk = walk;
@@ -56,6 +58,12 @@ internal sealed class Rooms
     public FrameBits TouchedFrames { get; }
 
     public FrameBits LeasedFrames { get; }
+
+    /// <summary>Checked mode; null if it is off.</summary>
+    public CheckedMode? Checked { get; }
+
+    /// <summary>What keeps watch over frames in checked mode.</summary>
+    public FrameGuard? Guard => Checked?.Guard;
 
     public FramePool Pool { get; }
 

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using SharedPageCache.Diagnostics;
 using SharedPageCache.Mappings;
 using SharedPageCache.Writeback;
 
@@ -99,18 +101,37 @@ internal sealed class WriteLeases(Rooms rooms, PageFaults faults, ProvisionalFra
     public static ValueTask PayAsync(FileMapping file, PageWrite write, CancellationToken cancellationToken) =>
         file.Volume.Writer!.PayAsync(write.Shown, cancellationToken);
 
+    /// <summary>A page has been leased for writing: its ticket in checked mode.</summary>
+    public int Enter(FileMapping file, long offset, PageWrite write, StackTrace? origin) =>
+        rooms.Checked is not { } checks
+            ? HolderTable.Untracked
+            : checks.Holders.Add(new LeaseHolder(LeaseKind.Write, file.Id, file.Name, offset, write.LeasedFrame, sum: null, origin!));
+
     /// <summary>The end of a lease, committed or not: the mark, the place among the leases, and the frame if it is still there.</summary>
-    public void Give(PageWrite write)
+    public void Give(PageWrite write, int ticket)
     {
+        rooms.Checked?.Holders.End(ticket);
+        write.Dispose();
+        GiveReserved();
+    }
+
+    /// <summary>The end of a lease that was collected without having been disposed. On the finalizer.</summary>
+    public void GiveLeaked(PageWrite write, int ticket)
+    {
+        rooms.Counters.LeakedLeases.Increment();
+        if (rooms.Checked is { } checks && checks.Holders.End(ticket) is { } holder)
+        {
+            checks.Reports.Report(new CacheMisuse(
+                CacheMisuseKind.Leaked, new FrameIndex(holder.Frame),
+                $"A write lease was never disposed, and collected; it was not committed: {holder}", holder.TakenAt));
+        }
+
         write.Dispose();
         GiveReserved();
     }
 
     /// <summary>The bytes that are leased.</summary>
     public Memory<byte> Memory(PageWrite write) => rooms.Arena.Memory(write.LeasedFrame)[..write.LeasedLength];
-
-    /// <summary>A lease was collected without having been disposed.</summary>
-    public void ReportLeak() => rooms.Counters.LeakedLeases.Increment();
 
     private static WriteNeed NeedOf(FileMapping file, PageWrite write, Lsn lsn)
     {

@@ -74,6 +74,7 @@ internal sealed class Publication(VolumeMap volume, WritebackServices services, 
             return services.Provisional.Orphan(volume, image.Frame, image.Generation, duringWriteback: true);
         }
 
+        services.Guard?.Thaw(image.Frame);
         services.Frames[image.Frame].State.Thaw(image.Generation);
         return false;
     }

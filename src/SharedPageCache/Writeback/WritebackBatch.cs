@@ -139,6 +139,7 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
             backoff.Once();
         }
 
+        services.Guard?.Freeze(frame);
         return true;
     }
 
@@ -283,6 +284,7 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
     /// <summary>Binds what was written, gives back what was not, and lets go of everything.</summary>
     private void End()
     {
+        _images.ForEach(image => services.Guard?.Check(image.Frame, "when its write-back ended"));
         var publication = new Publication(volume, services, _images);
         volume.Binding.Enter();
         try

@@ -14,7 +14,8 @@ internal sealed record WritebackServices(
     IFrameSink Sink,
     ShownBlocks Shown,
     WritebackCounters Counters,
-    int PageShift)
+    int PageShift,
+    FrameGuard? Guard)
 {
     public int PageSize => 1 << PageShift;
 }

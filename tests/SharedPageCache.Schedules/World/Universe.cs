@@ -23,6 +23,7 @@ internal sealed class Universe
             Policy = policy,
             FirstGeneration = firstGeneration,
             VolumeNumbers = volumeNumbers,
+            Checked = CheckedWorld.IsOn,
         });
         PageSize = pageSize;
         Device = new Device(Sector.Size);

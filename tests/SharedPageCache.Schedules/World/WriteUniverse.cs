@@ -26,6 +26,7 @@ internal sealed class WriteUniverse
             DirtyAge = TimeSpan.FromMilliseconds(10),
             TimeProvider = new SteppingClock(),
             VolumeNumbers = volumeNumbers,
+            Checked = CheckedWorld.IsOn,
         });
         Device = new WriteDevice { Grain = inPlace ? Sector.Size / 4 : Sector.Size / 2 };
         Store = new Store(Device) { PlacesInPlace = inPlace };

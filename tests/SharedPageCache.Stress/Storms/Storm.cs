@@ -30,6 +30,7 @@ internal sealed class Storm
             Policy = options.Policy,
             ExactFrameCount = options.Frames,
             MaxReadAheadPages = options.ReadAhead,
+            Checked = CheckedRuns.Has(options.Seed),
             FirstGeneration = options.OldFrames ? Frames.FrameState.LastGeneration - new Dice(options.Seed).Below(40) : 1,
         });
         _engines = new StormEngine[options.Volumes];
@@ -286,6 +287,7 @@ internal sealed class Storm
         Require(IsDisposing || figures.OpenFiles == 0, $"L: {figures.OpenFiles} files are open after all were closed.");
         Require(figures.LogicalBytes == 0, $"L: {figures.LogicalBytes} logical bytes after all files were closed.");
         Require(figures.LeakedLeases == 0, $"L: {figures.LeakedLeases} leases were leaked.");
+        Require(Cache.GetHolders().Count == 0, $"L: leases are held: {string.Join("; ", Cache.GetHolders())}");
         foreach (var engine in _engines)
         {
             engine.Volume.Dispose();

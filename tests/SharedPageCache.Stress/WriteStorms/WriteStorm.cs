@@ -20,6 +20,7 @@ internal sealed class WriteStorm
         {
             PageSize = options.PageSize, Policy = options.Policy, MaxReadAheadPages = options.Seed % 2 == 0 ? 0 : 8, HugePages = false,
             ExactFrameCount = options.Frames,
+            Checked = CheckedRuns.Has(options.Seed),
             DirtyAge = options.WritesInBackground ? TimeSpan.FromMilliseconds(10) : TimeSpan.FromHours(1),
         });
         var blocks = options.Pages * 256L;
@@ -179,6 +180,7 @@ internal sealed class WriteStorm
         // Files that were closed during a write-back of the background go at its end.
         Volume.FlushAsync().AsTask().GetAwaiter().GetResult();
         Assert.Equal(0, Cache.GetStatistics().OpenFiles);
+        Assert.Empty(Cache.GetHolders());
         Cache.Verify();
         Cache.Dispose();
 

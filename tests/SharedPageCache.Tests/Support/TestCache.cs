@@ -20,7 +20,7 @@ public sealed class TestCache : IDisposable
         int? firstGeneration = null,
         int? volumeNumbers = null)
     {
-        var options = new PageCacheOptions { PageSize = pageSize, Policy = policy, MaxReadAheadPages = readAhead, HugePages = false };
+        var options = new PageCacheOptions { PageSize = pageSize, Policy = policy, MaxReadAheadPages = readAhead, HugePages = false, Checked = IsChecked };
         options.FirstGeneration = firstGeneration ?? options.FirstGeneration;
         options.VolumeNumbers = volumeNumbers ?? options.VolumeNumbers;
         if (capacity is { } bytes)
@@ -36,6 +36,9 @@ public sealed class TestCache : IDisposable
         Device = new MemoryDevice(deviceLength, blockSize).Stamp();
         Volume = Cache.AttachVolume(Device, id is { } known ? new VolumeOptions { Id = known } : null);
     }
+
+    /// <summary>Whether the environment has all tests that make their cache here run it in checked mode (SPC_CHECKED=1).</summary>
+    public static bool IsChecked { get; } = Environment.GetEnvironmentVariable("SPC_CHECKED") == "1";
 
     public PageCache Cache { get; }
 

@@ -16,7 +16,7 @@ public sealed class WriteCache : IDisposable
         var options = new PageCacheOptions
         {
             PageSize = pageSize, Policy = policy, MaxReadAheadPages = 0, HugePages = false, ExactFrameCount = frames,
-            DirtyAge = dirtyAge ?? TimeSpan.FromHours(1),
+            DirtyAge = dirtyAge ?? TimeSpan.FromHours(1), Checked = TestCache.IsChecked,
         };
         configure?.Invoke(options);
         Cache = new PageCache(options);
