@@ -1,19 +1,26 @@
 using System.Diagnostics;
+using System.Runtime.Versioning;
 using SharedPageCache.Cow;
 using SharedPageCache.Sqlite.Files;
+using SharedPageCache.Sqlite.Homes;
 using SharedPageCache.Sqlite.Native;
 
 namespace SharedPageCache.Sqlite;
 
 /// <summary>
-/// SQLite databases in one file, with branches: a database of its own that begins as another one's last committed state,
-/// made in microseconds whatever the size. What branches have in common is on disk once and in memory once.
+/// SQLite databases with branches: a database of its own that begins as another one's last committed state, made in microseconds
+/// whatever the size. What branches have in common is on disk once and in memory once.
 /// </summary>
 /// <remarks>
 /// <para>
 /// Thread-safe. Databases are opened by any SQLite client of this process with <see cref="GetConnectionString"/>, or with a
 /// URI that names <see cref="VfsName"/>. Rollback journals and WAL, transactions, ATTACH and VACUUM work as ever. Other
 /// processes cannot open the store while it is open.
+/// </para>
+/// <para>
+/// <b>Two homes.</b> A store is one file on any file system, in which a branch is made in memory; or it is a directory on XFS or btrfs, in
+/// which each database is an ordinary file, and a branch a reflink, made by system calls. While a directory is open nobody else may
+/// write to its databases.
 /// </para>
 /// <para>
 /// <b>What is durable.</b> What SQLite syncs, as <c>PRAGMA synchronous</c> says: by default each transaction of a database with
@@ -39,35 +46,33 @@ public sealed class SqliteBranchStore : IDisposable, IAsyncDisposable
 {
     private static int s_lastNumber;
 
-    private readonly CowVolume _volume;
-    private readonly CachedVolume _cached;
+    private readonly IHome _home;
     private readonly PageCache? _ownCache;
     private readonly StoreFiles _files;
     private readonly VfsRegistration _vfs;
     private int _closed;
 
-    private SqliteBranchStore(CowVolume volume, string path, SqliteBranchStoreOptions options)
+    private SqliteBranchStore(string path, SqliteBranchStoreOptions options, Func<PageCache, IHome> home)
     {
         var library = SqliteLibrary.Load(options.NativeLibrary);
-        _volume = volume;
         Path = path;
         Cache = options.Cache ?? (_ownCache = new PageCache(new PageCacheOptions { CapacityBytes = options.CacheBytes, Name = path }));
         try
         {
-            _cached = volume.Attach(Cache);
-            _files = new StoreFiles(new Catalog(volume, _cached), new RoomKeeper(volume, Cache));
+            _home = home(Cache);
+            _files = new StoreFiles(new Catalog(_home), new RoomKeeper(_home, Cache));
             VfsName = $"spc-{Interlocked.Increment(ref s_lastNumber)}";
             _vfs = new VfsRegistration(library, VfsName, _files);
         }
         catch
         {
-            _cached?.Dispose();
+            _home?.DisposeAsync().AsTask().GetAwaiter().GetResult();
             _ownCache?.Dispose();
             throw;
         }
     }
 
-    /// <summary>The file that the store is in.</summary>
+    /// <summary>The file or the directory that the store is in.</summary>
     public string Path { get; }
 
     /// <summary>The name of the VFS, for URIs: <c>file:NAME?vfs=VFSNAME</c>. Another one each time that a store is opened.</summary>
@@ -90,26 +95,46 @@ public sealed class SqliteBranchStore : IDisposable, IAsyncDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_closed != 0, this);
+            ObjectDisposedException.ThrowIf(IsClosed, this);
             return _files;
         }
     }
 
+    internal bool IsClosed => _closed != 0;
+
     internal Catalog Catalog => Files.Catalog;
 
-    /// <summary>Opens the store in a file, or creates it if there is no such file.</summary>
-    /// <param name="path">The file.</param>
+    /// <summary>Opens the store in a file or in a directory, or creates it if there is none.</summary>
+    /// <param name="path">
+    /// The file, or a directory on XFS or btrfs that has nothing in it but SQLite databases. If there is neither, the store
+    /// is created as a file, or as a directory if the path ends with a separator.
+    /// </param>
     /// <param name="options">How; null for the defaults.</param>
     /// <returns>The store, which the caller disposes when all connections are closed.</returns>
     /// <exception cref="ArgumentException">The path is empty, or an option is not allowed.</exception>
     /// <exception cref="InvalidOperationException">There is no native SQLite library, or a second one was asked for.</exception>
     /// <exception cref="VolumeLockedException">The store is open already, in this process or in another one.</exception>
     /// <exception cref="VolumeCorruptException">The file is no store, or is damaged.</exception>
-    /// <exception cref="IOException">The file cannot be read or written.</exception>
+    /// <exception cref="InvalidDataException">The directory is no store, and has other files in it than SQLite databases.</exception>
+    /// <exception cref="NotSupportedException">The directory's file system has no reflinks.</exception>
+    /// <exception cref="IOException">The file or the directory cannot be read or written.</exception>
+    /// <exception cref="UnauthorizedAccessException">No permission.</exception>
     public static SqliteBranchStore Open(string path, SqliteBranchStoreOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         options ??= new SqliteBranchStoreOptions();
+        if (System.IO.Path.EndsInDirectorySeparator(path))
+        {
+            Directory.CreateDirectory(path);
+        }
+
+        if (Directory.Exists(path))
+        {
+            return OperatingSystem.IsLinux()
+                ? OpenDirectory(path, options)
+                : throw new NotSupportedException($"'{path}' is a directory, and directories are stores on Linux only.");
+        }
+
         var volume = OpenVolume(path, new CowVolumeOptions
         {
             BlockSize = options.Cache?.Options.PageSize ?? 4096,
@@ -124,7 +149,7 @@ public sealed class SqliteBranchStore : IDisposable, IAsyncDisposable
     {
         try
         {
-            return new SqliteBranchStore(volume, path, options);
+            return new SqliteBranchStore(path, options, cache => new VolumeHome(volume, path, cache));
         }
         catch
         {
@@ -150,7 +175,7 @@ public sealed class SqliteBranchStore : IDisposable, IAsyncDisposable
     public string GetUri(string name)
     {
         DatabaseName.Check(name);
-        ObjectDisposedException.ThrowIf(_closed != 0, this);
+        ObjectDisposedException.ThrowIf(IsClosed, this);
         return $"file:{Uri.EscapeDataString(name)}?vfs={VfsName}";
     }
 
@@ -176,7 +201,8 @@ public sealed class SqliteBranchStore : IDisposable, IAsyncDisposable
 
     /// <summary>
     /// Makes a branch: a database of its own that begins as another one's last committed state. Constant time, whatever the
-    /// size; no I/O; no wait for transactions that are open, none of whose changes it shows.
+    /// size; no wait for transactions that are open, none of whose changes it shows; in a file no I/O, in a directory the
+    /// system calls that make a reflink.
     /// </summary>
     /// <param name="source">The database, or branch, that it begins as.</param>
     /// <param name="name">The branch's name, as for <see cref="Create"/>.</param>
@@ -246,9 +272,8 @@ public sealed class SqliteBranchStore : IDisposable, IAsyncDisposable
     /// <exception cref="ObjectDisposedException">The store is closed.</exception>
     public async Task FlushAsync(CancellationToken cancellationToken = default)
     {
-        ObjectDisposedException.ThrowIf(_closed != 0, this);
-        await _cached.FlushAsync(cancellationToken).ConfigureAwait(false);
-        await _volume.CommitAsync(cancellationToken).ConfigureAwait(false);
+        ObjectDisposedException.ThrowIf(IsClosed, this);
+        await _home.FlushAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Flushes the store and closes it. Connections that are still open get SQLITE_IOERR from here on.</summary>
@@ -268,16 +293,18 @@ public sealed class SqliteBranchStore : IDisposable, IAsyncDisposable
         _vfs.Dispose();
         try
         {
-            await _cached.FlushAsync().ConfigureAwait(false);
-            await _volume.CommitAsync().ConfigureAwait(false);
+            await _home.FlushAsync(default).ConfigureAwait(false);
         }
         finally
         {
-            _cached.Dispose();
-            await _volume.DisposeAsync().ConfigureAwait(false);
+            await _home.DisposeAsync().ConfigureAwait(false);
             _ownCache?.Dispose();
         }
     }
+
+    [SupportedOSPlatform("linux")]
+    private static SqliteBranchStore OpenDirectory(string path, SqliteBranchStoreOptions options) =>
+        new(path, options, cache => new DirectoryHome(path, cache));
 
     private static CowVolume OpenVolume(string path, CowVolumeOptions options)
     {

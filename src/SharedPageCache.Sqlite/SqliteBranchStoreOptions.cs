@@ -18,13 +18,13 @@ public sealed class SqliteBranchStoreOptions
 
     /// <summary>
     /// How many bytes a new store can hold, journals included. Default 64 GiB. The file is sparse: it takes up what is used.
-    /// A store that exists keeps its own.
+    /// A store that exists keeps its own; a directory has what its file system has.
     /// </summary>
     public long CapacityBytes { get; set; } = 64L << 30;
 
     /// <summary>
     /// Whether to go around the operating system's page cache, so that it keeps no second copy. Default true; where the
-    /// file system does not have it the store works buffered.
+    /// file system does not have it the store works buffered. A directory always does so.
     /// </summary>
     public bool DirectIO { get; set; } = true;
 

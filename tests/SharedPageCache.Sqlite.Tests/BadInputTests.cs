@@ -9,15 +9,17 @@ public sealed class BadInputTests
 {
     public static TheoryData<string> Names =>
     [
-        "", "a/b", "a\\b", "..", "a\0b", "a\nb", "x-journal", "x-wal", "x-mj01234567", "x-mjA12345678", ":memory:", "file:x",
+        "", "a/b", "a\\b", "..", "a\0b", "a\nb", "x-journal", "x-wal", "x-shm", ".spc-lock", "x-mj01234567", "x-mjA12345678", ":memory:", "file:x",
         new string('n', 201), new string('é', 101),
     ];
 
     [Theory]
-    [MemberData(nameof(Names))]
-    public void Names_that_no_database_can_have_are_refused(string name)
+    [InFile(Rows = nameof(Names))]
+    [OnXfs(Rows = nameof(Names))]
+    [OnBtrfs(Rows = nameof(Names))]
+    public void Names_that_no_database_can_have_are_refused(HomeKind home, string name)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         store.Store.Create("main");
         Assert.ThrowsAny<ArgumentException>(() => store.Store.Create(name));
         Assert.ThrowsAny<ArgumentException>(() => store.Store.Branch("main", name));
@@ -26,21 +28,23 @@ public sealed class BadInputTests
         Assert.Single(store.Store.Databases);
     }
 
-    [Fact]
-    public void Half_of_a_surrogate_pair_is_no_name()
+    [Theory]
+    [InFile]
+    [OnXfs]
+    [OnBtrfs]
+    public void Half_of_a_surrogate_pair_is_no_name(HomeKind home)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         Assert.ThrowsAny<ArgumentException>(() => store.Store.Create("half \ud800"));
     }
 
     [Theory]
-    [InlineData("plain")]
-    [InlineData("with spaces, 100 % & more?#=;\"'")]
-    [InlineData("データベース")]
-    [InlineData("x-mj1234")]
-    public void Names_that_look_odd_work(string name)
+    [InFile("plain", "with spaces, 100 % & more?#=;\"'", "データベース", "x-mj1234")]
+    [OnXfs("plain", "with spaces, 100 % & more?#=;\"'", "データベース", "x-mj1234")]
+    [OnBtrfs("plain", "with spaces, 100 % & more?#=;\"'", "データベース", "x-mj1234")]
+    public void Names_that_look_odd_work(HomeKind home, string name)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         using (var connection = store.Store.Connect(name))
         {
             StampedTable.Create(connection);
@@ -53,10 +57,13 @@ public sealed class BadInputTests
         Assert.Equal(0, StampedTable.Read(store, "other"));
     }
 
-    [Fact]
-    public void What_is_not_there_or_there_already_is_refused()
+    [Theory]
+    [InFile]
+    [OnXfs]
+    [OnBtrfs]
+    public void What_is_not_there_or_there_already_is_refused(HomeKind home)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         store.Store.Create("main");
         store.Store.Create("other");
         Assert.Throws<FileNotFoundException>(() => store.Store.Branch("nobody", "branch"));
@@ -71,10 +78,13 @@ public sealed class BadInputTests
         Assert.Equal(2, store.Store.Databases.Count);
     }
 
-    [Fact]
-    public void What_is_open_is_neither_deleted_nor_renamed()
+    [Theory]
+    [InFile]
+    [OnXfs]
+    [OnBtrfs]
+    public void What_is_open_is_neither_deleted_nor_renamed(HomeKind home)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         using (var connection = store.Store.Connect("main"))
         {
             StampedTable.Create(connection);
@@ -91,10 +101,13 @@ public sealed class BadInputTests
         Assert.Empty(store.Store.Databases);
     }
 
-    [Fact]
-    public void A_database_with_a_log_is_renamed_and_deleted_with_it()
+    [Theory]
+    [InFile]
+    [OnXfs]
+    [OnBtrfs]
+    public void A_database_with_a_log_is_renamed_and_deleted_with_it(HomeKind home)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         using (var connection = store.Store.Connect("main"))
         {
             connection.Run("PRAGMA journal_mode=WAL");
@@ -114,14 +127,21 @@ public sealed class BadInputTests
         Assert.Equal(0, store.Store.Databases.Single(static database => database.Name == "renamed").Length);
     }
 
-    [Fact]
-    public void A_store_is_opened_once()
+    [Theory]
+    [InFile]
+    [OnXfs]
+    [OnBtrfs]
+    public void A_store_is_opened_once(HomeKind home)
     {
-        using var store = new TestStore();
-        Assert.Contains(store.Path, Assert.Throws<VolumeLockedException>(() => SqliteBranchStore.Open(store.Path)).Message, StringComparison.Ordinal);
+        using var store = new TestStore(home);
+        var locked = Assert.Throws<VolumeLockedException>(() => SqliteBranchStore.Open(store.Path));
+        Assert.Contains(store.Path.TrimEnd('/'), locked.Message, StringComparison.Ordinal);
+        Assert.Contains("in this process", locked.Message, StringComparison.Ordinal);
         using var other = System.Diagnostics.Process.Start(
             new System.Diagnostics.ProcessStartInfo("dotnet", [typeof(BadInputTests).Assembly.Location, "write", store.Path, "WAL"]) { RedirectStandardError = true })!;
-        Assert.Contains(nameof(VolumeLockedException), other.StandardError.ReadToEnd(), StringComparison.Ordinal);
+        var message = other.StandardError.ReadToEnd();
+        Assert.Contains(nameof(VolumeLockedException), message, StringComparison.Ordinal);
+        Assert.Contains($"in process {Environment.ProcessId} ", message, StringComparison.Ordinal);
         other.WaitForExit();
         Assert.NotEqual(0, other.ExitCode);
     }
@@ -154,10 +174,13 @@ public sealed class BadInputTests
         Assert.Throws<VolumeCorruptException>(() => SqliteBranchStore.Open(folder.PathOf("store")));
     }
 
-    [Fact]
-    public async Task Only_databases_without_a_log_are_imported()
+    [Theory]
+    [InFile]
+    [OnXfs]
+    [OnBtrfs]
+    public async Task Only_databases_without_a_log_are_imported(HomeKind home)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         var path = store.PathOf("ordinary.db");
         File.WriteAllText(path, "no database, whatever it is called");
         await Assert.ThrowsAsync<InvalidDataException>(() => store.Store.ImportAsync(path, "main"));
@@ -179,22 +202,29 @@ public sealed class BadInputTests
         Assert.Equal(0, StampedTable.Read(store, "main"));
     }
 
-    [Fact]
-    public void A_file_of_a_store_that_is_no_database_is_told_so_by_SQLite()
+    [Theory]
+    [InFile]
+    [OnXfs]
+    [OnBtrfs]
+    public void A_file_of_a_store_that_is_no_database_is_told_so_by_SQLite(HomeKind home)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         store.Store.Create("main");
         var main = store.Store.Catalog.Find("main").Main;
+        store.HasDamage = true;
         main.Write(new byte[5000], 0);
         main.Write("this is not SQLite"u8, 0);
         using var connection = store.Store.Connect("main");
         Assert.Equal(26, Assert.Throws<SqliteException>(() => connection.Rows("SELECT * FROM sqlite_master")).SqliteErrorCode);
     }
 
-    [Fact]
-    public void A_native_library_that_is_not_there_is_named()
+    [Theory]
+    [InFile]
+    [OnXfs]
+    [OnBtrfs]
+    public void A_native_library_that_is_not_there_is_named(HomeKind home)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         using var folder = new TemporaryFolder();
         var error = Assert.Throws<InvalidOperationException>(() =>
             SqliteBranchStore.Open(folder.PathOf("other"), new SqliteBranchStoreOptions { CapacityBytes = 8 << 20, NativeLibrary = "no such library" }));

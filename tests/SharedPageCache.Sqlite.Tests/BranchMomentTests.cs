@@ -28,10 +28,12 @@ public sealed class BranchMomentTests
     }
 
     [Theory]
-    [MemberData(nameof(Modes))]
-    public void A_branch_before_any_change_of_a_file_shows_the_last_commit(string mode, string more)
+    [InFile(Rows = nameof(Modes))]
+    [OnXfs(Rows = nameof(Modes))]
+    [OnBtrfs(Rows = nameof(Modes))]
+    public void A_branch_before_any_change_of_a_file_shows_the_last_commit(HomeKind home, string mode, string more)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         using var connection = store.Store.Connect("main");
         connection.Run($"PRAGMA journal_mode={mode}; {more}");
         StampedTable.Create(connection);
@@ -77,10 +79,13 @@ public sealed class BranchMomentTests
         }
     }
 
-    [Fact]
-    public void Branches_of_two_databases_are_both_before_or_both_after_a_transaction_over_both()
+    [Theory]
+    [InFile]
+    [OnXfs]
+    [OnBtrfs]
+    public void Branches_of_two_databases_are_both_before_or_both_after_a_transaction_over_both(HomeKind home)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         using var connection = store.Store.Connect("a");
         StampedTable.Create(connection);
         using (var other = store.Store.Connect("b"))
@@ -123,10 +128,13 @@ public sealed class BranchMomentTests
         Assert.Contains(1, stamps);
     }
 
-    [Fact]
-    public void A_branch_during_an_open_transaction_that_has_not_touched_the_database_needs_no_recovery()
+    [Theory]
+    [InFile]
+    [OnXfs]
+    [OnBtrfs]
+    public void A_branch_during_an_open_transaction_that_has_not_touched_the_database_needs_no_recovery(HomeKind home)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         using var connection = store.Store.Connect("main");
         StampedTable.Create(connection);
         connection.Run("PRAGMA synchronous=OFF; BEGIN; UPDATE t SET stamp = 1 WHERE id = 1");
@@ -139,10 +147,13 @@ public sealed class BranchMomentTests
         Assert.Equal(1, connection.Get<int>("SELECT stamp FROM t WHERE id = 1"));
     }
 
-    [Fact]
-    public async Task Branches_beside_writers_and_checkpoints_are_whole()
+    [Theory]
+    [InFile]
+    [OnXfs]
+    [OnBtrfs]
+    public async Task Branches_beside_writers_and_checkpoints_are_whole(HomeKind home)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         foreach (var mode in new[] { "DELETE", "WAL" })
         {
             using (var connection = store.Store.Connect(mode))

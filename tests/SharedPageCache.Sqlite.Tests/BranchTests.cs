@@ -6,11 +6,12 @@ namespace SharedPageCache.Sqlite.Tests;
 public sealed class BranchTests
 {
     [Theory]
-    [InlineData("DELETE")]
-    [InlineData("WAL")]
-    public void A_branch_shows_what_was_committed_and_what_is_written_to_one_is_not_seen_in_another(string mode)
+    [InFile("DELETE", "WAL")]
+    [OnXfs("DELETE", "WAL")]
+    [OnBtrfs("DELETE", "WAL")]
+    public void A_branch_shows_what_was_committed_and_what_is_written_to_one_is_not_seen_in_another(HomeKind home, string mode)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         using var main = store.Store.Connect("main");
         main.Run($"PRAGMA journal_mode={mode}; CREATE TABLE t(id INTEGER PRIMARY KEY, x TEXT)");
         main.Run("INSERT INTO t(x) VALUES ('one'), ('two')");

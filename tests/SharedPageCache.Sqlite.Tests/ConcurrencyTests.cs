@@ -6,11 +6,12 @@ namespace SharedPageCache.Sqlite.Tests;
 public sealed class ConcurrencyTests
 {
     [Theory]
-    [InlineData("DELETE")]
-    [InlineData("WAL")]
-    public async Task Readers_and_writers_of_one_database(string mode)
+    [InFile("DELETE", "WAL")]
+    [OnXfs("DELETE", "WAL")]
+    [OnBtrfs("DELETE", "WAL")]
+    public async Task Readers_and_writers_of_one_database(HomeKind home, string mode)
     {
-        using var store = new TestStore(cacheBytes: 2 << 20);
+        using var store = new TestStore(home, cacheBytes: 2 << 20);
         using (var connection = store.Store.Connect("main"))
         {
             connection.Run($"PRAGMA journal_mode={mode}; CREATE TABLE accounts(id INTEGER PRIMARY KEY, amount INTEGER, filling BLOB)");
@@ -49,10 +50,13 @@ public sealed class ConcurrencyTests
         Assert.Equal(50_000, last.Get<int>("SELECT sum(amount) FROM accounts"));
     }
 
-    [Fact]
-    public void A_reader_keeps_its_state_while_the_log_goes_on_and_a_checkpoint_leaves_it_alone()
+    [Theory]
+    [InFile]
+    [OnXfs]
+    [OnBtrfs]
+    public void A_reader_keeps_its_state_while_the_log_goes_on_and_a_checkpoint_leaves_it_alone(HomeKind home)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         using var writer = store.Store.Connect("main");
         writer.Run("PRAGMA journal_mode=WAL");
         StampedTable.Create(writer);

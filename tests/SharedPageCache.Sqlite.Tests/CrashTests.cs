@@ -84,12 +84,13 @@ public sealed class CrashTests(ITestOutputHelper output)
     }
 
     [Theory]
-    [InlineData("DELETE")]
-    [InlineData("WAL")]
-    public async Task A_process_is_killed(string mode)
+    [InFile("DELETE", "WAL")]
+    [OnXfs("DELETE", "TRUNCATE", "WAL")]
+    [OnBtrfs("DELETE", "WAL")]
+    public async Task A_process_is_killed(HomeKind home, string mode)
     {
-        using var folder = new TemporaryFolder();
-        var path = folder.PathOf("killed.store");
+        using var folder = new TemporaryFolder(home);
+        var path = folder.PathOf("killed.store") + (home == HomeKind.File ? "" : "/");
         var random = new Random();
         var last = 0;
         for (var round = 0; round < (IsSoak ? 60 : 4); round++)

@@ -96,10 +96,13 @@ public sealed class FaultTests(ITestOutputHelper output)
         }
     }
 
-    [Fact]
-    public void What_a_closed_store_is_asked_is_an_error_and_nothing_worse()
+    [Theory]
+    [InFile]
+    [OnXfs]
+    [OnBtrfs]
+    public void What_a_closed_store_is_asked_is_an_error_and_nothing_worse(HomeKind home)
     {
-        var store = new TestStore();
+        using var store = new TestStore(home);
         var connection = store.Store.Connect("main");
         StampedTable.Create(connection);
         var path = store.Store.GetConnectionString("main");

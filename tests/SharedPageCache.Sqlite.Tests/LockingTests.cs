@@ -123,10 +123,13 @@ public sealed class LockingTests
         Assert.Equal(0, index.Map(0, 32768, create: false));
     }
 
-    [Fact]
-    public void A_reader_keeps_a_writer_from_committing_and_a_writer_another_one_from_beginning()
+    [Theory]
+    [InFile]
+    [OnXfs]
+    [OnBtrfs]
+    public void A_reader_keeps_a_writer_from_committing_and_a_writer_another_one_from_beginning(HomeKind home)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         using var one = store.Store.Connect("main", "Default Timeout=1");
         using var other = store.Store.Connect("main", "Default Timeout=1");
         one.Run("PRAGMA busy_timeout=0");

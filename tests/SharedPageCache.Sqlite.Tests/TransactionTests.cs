@@ -8,14 +8,12 @@ namespace SharedPageCache.Sqlite.Tests;
 public sealed class TransactionTests
 {
     [Theory]
-    [InlineData("DELETE")]
-    [InlineData("TRUNCATE")]
-    [InlineData("PERSIST")]
-    [InlineData("MEMORY")]
-    [InlineData("WAL")]
-    public void Commits_stay_and_rollbacks_leave_nothing(string mode)
+    [InFile("DELETE", "TRUNCATE", "PERSIST", "MEMORY", "WAL")]
+    [OnXfs("DELETE", "TRUNCATE", "PERSIST", "MEMORY", "WAL")]
+    [OnBtrfs("DELETE", "TRUNCATE", "PERSIST", "MEMORY", "WAL")]
+    public void Commits_stay_and_rollbacks_leave_nothing(HomeKind home, string mode)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         using (var connection = store.Store.Connect("main"))
         {
             Assert.Equal(mode, connection.Get<string>($"PRAGMA journal_mode={mode}").ToUpperInvariant());
@@ -39,14 +37,12 @@ public sealed class TransactionTests
     }
 
     [Theory]
-    [InlineData(512)]
-    [InlineData(1024)]
-    [InlineData(4096)]
-    [InlineData(8192)]
-    [InlineData(65536)]
-    public void Any_page_size_works(int pageSize)
+    [InFile(512, 1024, 4096, 8192, 65536)]
+    [OnXfs(512, 1024, 4096, 8192, 65536)]
+    [OnBtrfs(512, 1024, 4096, 8192, 65536)]
+    public void Any_page_size_works(HomeKind home, int pageSize)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         using (var connection = store.Store.Connect("main"))
         {
             connection.Run($"PRAGMA page_size={pageSize}; PRAGMA auto_vacuum=INCREMENTAL");
@@ -60,10 +56,13 @@ public sealed class TransactionTests
         Assert.Equal(1, StampedTable.Read(store, "main"));
     }
 
-    [Fact]
-    public void Sorts_and_temporary_tables_go_to_files_of_the_system()
+    [Theory]
+    [InFile]
+    [OnXfs]
+    [OnBtrfs]
+    public void Sorts_and_temporary_tables_go_to_files_of_the_system(HomeKind home)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         using var connection = store.Store.Connect("main");
         connection.Run("PRAGMA temp_store=FILE; PRAGMA cache_size=10");
         connection.Run(
@@ -75,20 +74,26 @@ public sealed class TransactionTests
         Assert.Equal(["main"], store.Store.Databases.Select(static database => database.Name));
     }
 
-    [Fact]
-    public void Vacuum_into_makes_another_database_of_the_store()
+    [Theory]
+    [InFile]
+    [OnXfs]
+    [OnBtrfs]
+    public void Vacuum_into_makes_another_database_of_the_store(HomeKind home)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         using var connection = store.Store.Connect("main");
         StampedTable.Create(connection);
         connection.Run("VACUUM INTO 'copy'");
         Assert.Equal(0, StampedTable.Read(store, "copy"));
     }
 
-    [Fact]
-    public void A_backup_goes_in_and_out()
+    [Theory]
+    [InFile]
+    [OnXfs]
+    [OnBtrfs]
+    public void A_backup_goes_in_and_out(HomeKind home)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         using var connection = store.Store.Connect("main");
         StampedTable.Create(connection);
         using var outside = new SqliteConnection($"Data Source={store.PathOf("outside.db")};Pooling=False");
@@ -101,11 +106,12 @@ public sealed class TransactionTests
     }
 
     [Theory]
-    [InlineData("DELETE")]
-    [InlineData("WAL")]
-    public void Pages_are_read_where_they_are(string mode)
+    [InFile("DELETE", "WAL")]
+    [OnXfs("DELETE", "WAL")]
+    [OnBtrfs("DELETE", "WAL")]
+    public void Pages_are_read_where_they_are(HomeKind home, string mode)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         using (var connection = store.Store.Connect("main"))
         {
             connection.Run($"PRAGMA journal_mode={mode}");
@@ -127,10 +133,13 @@ public sealed class TransactionTests
         Assert.True(store.Store.Cache.GetStatistics().Hits - before < pages);
     }
 
-    [Fact]
-    public void Pages_are_pinned_as_long_as_they_are_held_and_only_whole_ranges_of_one_page()
+    [Theory]
+    [InFile]
+    [OnXfs]
+    [OnBtrfs]
+    public void Pages_are_pinned_as_long_as_they_are_held_and_only_whole_ranges_of_one_page(HomeKind home)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         using (var connection = store.Store.Connect("main"))
         {
             StampedTable.Create(connection);
@@ -161,10 +170,13 @@ public sealed class TransactionTests
         main.Close();
     }
 
-    [Fact]
-    public void A_cursor_that_stands_on_pages_does_not_see_them_change()
+    [Theory]
+    [InFile]
+    [OnXfs]
+    [OnBtrfs]
+    public void A_cursor_that_stands_on_pages_does_not_see_them_change(HomeKind home)
     {
-        using var store = new TestStore();
+        using var store = new TestStore(home);
         using var connection = store.Store.Connect("main");
         StampedTable.Create(connection);
         using var command = connection.CreateCommand();

@@ -71,6 +71,6 @@ internal static unsafe partial class LibC
         var message = $"{what} of '{path}' failed: {Marshal.GetPInvokeErrorMessage(error)} (errno {error}).";
         return error is PermissionDenied or AccessDenied
             ? new UnauthorizedAccessException(message)
-            : new IOException(message);
+            : new IOException(message, error);
     }
 }

@@ -1,4 +1,5 @@
 using SharedPageCache.Sqlite.Files;
+using SharedPageCache.Sqlite.Homes;
 
 namespace SharedPageCache.Sqlite.Branching;
 
@@ -11,14 +12,15 @@ namespace SharedPageCache.Sqlite.Branching;
 /// <b>Why this is the last committed state.</b> SQLite orders its writes so that whatever it has written so far, database
 /// and journal (or log) together lead back to the last commit: the journal has every page before the database loses it,
 /// and a log has a transaction's last frame before the transaction counts. So clones of all files at one moment are enough,
-/// at the price of nothing for those who write and a constant for the branch: no wait for a transaction, no copy kept for
-/// each, no I/O. Mostly there is nothing to restore: see "What is left out".
+/// at the price of nothing for those who write and a constant for the branch: no wait for a transaction, and no copy kept for
+/// each. Mostly there is nothing to restore: see "What is left out".
 /// </para>
 /// <para>
 /// <b>One moment without a wait.</b> Clones of two files are made one after the other. Whoever changes a file of the database
 /// passes through <see cref="Database.Moment"/> before it begins; the cut holds it. So no change begins between the first
 /// clone and the last one. One may be under way, and take effect between the clones or not; writers are not waited for, as
-/// they may be waiting for the device. That is harmless:
+/// they may be waiting for the device. (In a directory it is the other way round: writers wait, for a clone is a system
+/// call, and before it what is dirty is written back.) That is harmless:
 /// </para>
 /// <list type="bullet">
 /// <item>With a rollback journal all changes come from the one connection that has the lock, one after the other. If one is
@@ -40,84 +42,56 @@ namespace SharedPageCache.Sqlite.Branching;
 /// databases are complete; should it do so right after it was seen here, the branch is of the moment before.
 /// </para>
 /// </remarks>
-internal readonly record struct BranchCut(MappedFile Main, BranchCut.Piece? Journal, BranchCut.Piece? Wal)
+internal static class BranchCut
 {
-    /// <summary>A clone, and how long SQLite believes it to be.</summary>
-    internal readonly record struct Piece(MappedFile Pages, long Length);
-
     /// <summary>Cuts a branch off a database.</summary>
     /// <param name="database">The database.</param>
+    /// <param name="name">What the branch is called.</param>
+    /// <param name="home">Where both are.</param>
     /// <param name="exists">Whether the store has a file of a name, for super-journals.</param>
-    public static BranchCut Take(Database database, Func<string, bool> exists)
+    /// <returns>The branch's files under their names: what is beside a database has its name before the database has.</returns>
+    public static NewFiles Take(Database database, string name, IHome home, Func<string, bool> exists)
     {
+        var files = new NewFiles(home);
         lock (database.Moment)
         {
-            MappedFile? main = null;
-            Piece? journal = null;
             try
             {
-                main = database.Main.Pages.Clone();
-                journal = CutJournal(database, exists);
-                return new BranchCut(main, journal, CutWal(database));
+                CutJournal(database, name, files, exists);
+                if (database.Wal is { Length: > 0 } wal)
+                {
+                    files.Clone(wal, name + DatabaseName.WalSuffix);
+                }
+
+                files.Clone(database.Main, name);
+                return files;
             }
             catch
             {
-                GiveUp(main);
-                GiveUp(journal?.Pages);
+                files.GiveUp();
                 throw;
             }
         }
     }
 
-    /// <summary>Gives up clones that nobody has named.</summary>
-    public void GiveUp()
-    {
-        GiveUp(Main);
-        GiveUp(Journal?.Pages);
-        GiveUp(Wal?.Pages);
-    }
-
-    private static Piece? CutJournal(Database database, Func<string, bool> exists)
+    private static void CutJournal(Database database, string name, NewFiles files, Func<string, bool> exists)
     {
         if (database.Journal is not { Length: > 0, MayBeHot: true } journal || database.Lock.IsBeingPrepared)
         {
-            return null;
+            return;
         }
 
-        var clone = journal.Pages.Clone();
-        try
+        var clone = files.Clone(journal, name + DatabaseName.JournalSuffix);
+        if (SuperJournalRecord.Find(clone.Pages) is { } super)
         {
-            if (SuperJournalRecord.Find(clone) is not { } super)
-            {
-                return new Piece(clone, clone.Length);
-            }
-
             if (exists(super.Name))
             {
                 clone.SetLength(super.Start);
-                return new Piece(clone, super.Start);
             }
-        }
-        catch
-        {
-            GiveUp(clone);
-            throw;
-        }
-
-        GiveUp(clone);
-        return null;
-    }
-
-    private static Piece? CutWal(Database database) =>
-        database.Wal is { Length: > 0 } wal ? new Piece(wal.Pages.Clone(), wal.Length) : null;
-
-    private static void GiveUp(MappedFile? clone)
-    {
-        if (clone is not null)
-        {
-            var map = (Cow.CowFile)clone.Extents;
-            clone.Delete();
-            map.Dispose();
+            else
+            {
+                files.GiveUp();
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
-using SharedPageCache.Cow;
 using SharedPageCache.Sqlite.Branching;
+using SharedPageCache.Sqlite.Homes;
 
 namespace SharedPageCache.Sqlite.Files;
 
@@ -8,12 +8,11 @@ namespace SharedPageCache.Sqlite.Files;
 /// <remarks>
 /// <para>
 /// Looked up without a lock and without an allocation, for SQLite asks for journals at each transaction. Changed under one
-/// lock, in memory; no I/O is done under it. Lock order: this one, a database's <see cref="Database.Moment"/>, the cache's
-/// gates.
+/// lock, together with the home's names: in memory in a volume, by system calls in a directory. Lock order: this one, a
+/// database's <see cref="Database.Moment"/>, the cache's gates.
 /// </para>
 /// <para>
-/// <b>Names and crashes.</b> The volume makes its directory durable as a whole, at a moment that anybody's sync may choose.
-/// So a name appears after what it needs and goes before it: a branch's journal and log are named before its database, and a
+/// <b>Names and crashes.</b> The home makes its names durable at moments that anybody's sync may choose. So a name appears after what it needs and goes before it: a branch's journal and log are named before its database, and a
 /// database loses its name before they do. What a crash leaves of such a pair is a journal without a database, which
 /// <see cref="Catalog"/> removes when the store is opened.
 /// </para>
@@ -21,28 +20,24 @@ namespace SharedPageCache.Sqlite.Files;
 internal sealed partial class Catalog
 {
     private readonly Lock _lock = new();
-    private readonly CowVolume _volume;
-    private readonly CachedVolume _cached;
     private readonly ConcurrentDictionary<string, StoredFile> _files = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Database> _databases = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, StoredFile>.AlternateLookup<ReadOnlySpan<char>> _filesBySpan;
 
-    public Catalog(CowVolume volume, CachedVolume cached)
+    public Catalog(IHome home)
     {
-        _volume = volume;
-        _cached = cached;
+        Home = home;
         _filesBySpan = _files.GetAlternateLookup<ReadOnlySpan<char>>();
-        var names = volume.Files.Select(static file => file.Name).ToHashSet(StringComparer.Ordinal);
+        var names = home.Names.ToHashSet(StringComparer.Ordinal);
         foreach (var name in names)
         {
             if (DatabaseName.OwnerOf(name) is { } owner && !names.Contains(owner))
             {
-                volume.Delete(name);
+                home.Unname(name);
                 continue;
             }
 
-            var map = volume.OpenFile(name);
-            var file = new StoredFile(name, map, cached.OpenFile(map, map.Length, new FileOpenOptions { Name = name }), map.Length);
+            var file = home.Open(name);
             _files.TryAdd(name, file);
             if (DatabaseName.IsValid(name))
             {
@@ -55,6 +50,9 @@ internal sealed partial class Catalog
             OwnerOf(file.Name)?.Attach(file.Name, file);
         }
     }
+
+    /// <summary>Where the files are.</summary>
+    public IHome Home { get; }
 
     /// <summary>The databases at this moment, in the order of their names.</summary>
     public IReadOnlyList<DatabaseEntry> Databases
@@ -154,7 +152,7 @@ internal sealed partial class Catalog
         {
             if (--file.Handles == 0 && file.IsDeleted)
             {
-                GiveUp(file);
+                file.GiveUp();
             }
         }
     }
@@ -166,7 +164,9 @@ internal sealed partial class Catalog
     /// and whoever has a journal synced counts on that. (On other systems the kernel outlives the process, and remembers.)
     /// </param>
     /// <returns>Whether there was one.</returns>
-    /// <remarks>If it cannot be made durable the file is back, so that SQLite rolls back what it reports as failed.</remarks>
+    /// <remarks>
+    /// If it cannot be made durable the file is back, if the home can do that, so that SQLite rolls back what it reports as failed.
+    /// </remarks>
     public bool Delete(string name, bool durable)
     {
         PassMoment(name);
@@ -178,27 +178,27 @@ internal sealed partial class Catalog
                 return false;
             }
 
-            _volume.Delete(name);
+            Home.Unname(name);
         }
 
         if (durable || (file.WasSynced && !name.EndsWith(DatabaseName.WalSuffix, StringComparison.Ordinal)))
         {
             try
             {
-                _volume.CommitAsync().GetAwaiter().GetResult();
+                Home.SyncNames();
             }
             catch
             {
-                _volume.Link(file.Map, name);
+                if (!Home.TryNameAgain(file))
+                {
+                    ForgetLocked(file);
+                }
+
                 throw;
             }
         }
 
-        lock (_lock)
-        {
-            Forget(file);
-        }
-
+        ForgetLocked(file);
         return true;
     }
 
@@ -209,27 +209,7 @@ internal sealed partial class Catalog
         {
             var database = Find(source);
             ThrowIfTaken(name);
-            var cut = BranchCut.Take(database, file => _files.ContainsKey(file));
-            List<StoredFile> named = [];
-            try
-            {
-                NameClone(cut.Journal, name + DatabaseName.JournalSuffix, named);
-                NameClone(cut.Wal, name + DatabaseName.WalSuffix, named);
-                NameClone(new BranchCut.Piece(cut.Main, cut.Main.Length), name, named);
-            }
-            catch
-            {
-                named.ForEach(static file => file.Map.Delete());
-                cut.GiveUp();
-                throw;
-            }
-
-            AddDatabase(named[^1]);
-            foreach (var file in named)
-            {
-                _files.TryAdd(file.Name, file);
-                OwnerOf(file.Name)?.Attach(file.Name, file);
-            }
+            TakeIn(BranchCut.Take(database, name, Home, _files.ContainsKey));
         }
     }
 
@@ -242,38 +222,28 @@ internal sealed partial class Catalog
             ThrowIfTaken(newName);
 
             // What belongs to it gets the new name first and loses the old one last: as clones.
-            List<StoredFile> named = [];
-            StoredFile?[] old = [database.Journal, database.Wal];
+            var named = new NewFiles(Home);
+            StoredFile[] beside = [.. new[] { database.Journal, database.Wal }.OfType<StoredFile>()];
             try
             {
-                foreach (var file in old.OfType<StoredFile>())
+                foreach (var file in beside)
                 {
-                    NameClone(new BranchCut.Piece(file.Pages.Clone(), file.Length), newName + file.Name[name.Length..], named);
+                    named.Clone(file, newName + file.Name[name.Length..]);
                 }
 
-                _volume.Rename(name, newName);
+                named.Add(Home.Rename(database.Main, newName));
             }
             catch
             {
-                named.ForEach(GiveUp);
+                named.GiveUp();
                 throw;
             }
 
             _databases.TryRemove(name, out _);
             _files.TryRemove(name, out _);
-            database.Main.Name = newName;
-            AddDatabase(database.Main);
-            foreach (var file in named)
-            {
-                _files.TryAdd(file.Name, file);
-                OwnerOf(file.Name)?.Attach(file.Name, file);
-            }
-
-            foreach (var file in old.OfType<StoredFile>())
-            {
-                _volume.Delete(file.Name);
-                Forget(file);
-            }
+            TakeIn(named);
+            Home.Unname([.. beside.Select(static file => file.Name)]);
+            Array.ForEach(beside, Forget);
         }
     }
 
@@ -283,24 +253,15 @@ internal sealed partial class Catalog
         lock (_lock)
         {
             var database = FindClosed(name, "deleted");
+            StoredFile[] files = [.. new[] { database.Main, database.Journal, database.Wal }.OfType<StoredFile>()];
+            Home.Unname([.. files.Select(static file => file.Name)]);
             _databases.TryRemove(name, out _);
-            foreach (var file in new[] { database.Main, database.Journal, database.Wal }.OfType<StoredFile>())
-            {
-                _volume.Delete(file.Name);
-                Forget(file);
-            }
+            Array.ForEach(files, Forget);
         }
     }
 
     /// <summary>A file that nobody can find yet, to be filled and then named by <see cref="AddFilled"/>.</summary>
-    public StoredFile MakeNameless()
-    {
-        // Should a crash leave the name, it is that of a journal without a database.
-        var name = $"nameless {Guid.NewGuid():N}{DatabaseName.JournalSuffix}";
-        var map = _volume.CreateFile(name);
-        _volume.Delete(name);
-        return new StoredFile(name, map, _cached.OpenFile(map, 0), 0);
-    }
+    public StoredFile MakeNameless() => Home.CreateNameless();
 
     /// <summary>Makes a filled file a database.</summary>
     public void AddFilled(StoredFile file, string name)
@@ -308,17 +269,8 @@ internal sealed partial class Catalog
         lock (_lock)
         {
             ThrowIfTaken(name);
-            _volume.Link(file.Map, name);
-            file.Name = name;
-            AddDatabase(file);
+            AddDatabase(Home.Name(file, name));
         }
-    }
-
-    /// <summary>Gives up a file without a name.</summary>
-    public static void GiveUp(StoredFile file)
-    {
-        file.Pages.Delete();
-        file.Map.Dispose();
     }
 
     private Database? OwnerOf(string name) =>
@@ -328,7 +280,7 @@ internal sealed partial class Catalog
     public Database Find(string name) =>
         _databases.TryGetValue(name, out var database)
             ? database
-            : throw new FileNotFoundException($"The store {_volume.Name} has no database '{name}'.", name);
+            : throw new FileNotFoundException($"The store '{Home.Path}' has no database '{name}'.", name);
 
     private Database FindClosed(string name, string what) =>
         Find(name) is { Connections: var open } database && open == 0
@@ -341,14 +293,13 @@ internal sealed partial class Catalog
     {
         if (_databases.ContainsKey(name))
         {
-            throw new IOException($"The store {_volume.Name} has a database '{name}' already.");
+            throw new IOException($"The store '{Home.Path}' has a database '{name}' already.");
         }
     }
 
     private StoredFile Make(string name)
     {
-        var map = _volume.CreateFile(name);
-        var file = new StoredFile(name, map, _cached.OpenFile(map, 0, new FileOpenOptions { Name = name }), 0);
+        var file = Home.Create(name);
         _files.TryAdd(name, file);
         return file;
     }
@@ -361,17 +312,26 @@ internal sealed partial class Catalog
         return database;
     }
 
-    private void NameClone(BranchCut.Piece? clone, string name, List<StoredFile> named)
+    /// <summary>Puts a new database and what is beside it into the books.</summary>
+    private void TakeIn(NewFiles files)
     {
-        if (clone is { } cut)
+        AddDatabase(files.Main);
+        foreach (var file in files.All)
         {
-            var map = (CowFile)cut.Pages.Extents;
-            _volume.Link(map, name);
-            named.Add(new StoredFile(name, map, cut.Pages, cut.Length));
+            _files.TryAdd(file.Name, file);
+            OwnerOf(file.Name)?.Attach(file.Name, file);
         }
     }
 
-    /// <summary>Takes a file that has no name in the volume any more out of the books; it goes with its last handle.</summary>
+    private void ForgetLocked(StoredFile file)
+    {
+        lock (_lock)
+        {
+            Forget(file);
+        }
+    }
+
+    /// <summary>Takes a file that has no name any more out of the books; it goes with its last handle.</summary>
     private void Forget(StoredFile file)
     {
         _files.TryRemove(file.Name, out _);
@@ -379,7 +339,7 @@ internal sealed partial class Catalog
         file.IsDeleted = true;
         if (file.Handles == 0)
         {
-            GiveUp(file);
+            file.GiveUp();
         }
     }
 }

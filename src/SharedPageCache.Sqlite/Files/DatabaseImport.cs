@@ -1,13 +1,9 @@
-using Microsoft.Win32.SafeHandles;
-
 namespace SharedPageCache.Sqlite.Files;
 
 /// <summary>Copies a database file into the store: all of it, under its name only when it is complete.</summary>
 internal static class DatabaseImport
 {
     private const int PieceBytes = 1 << 20;
-
-    private static ReadOnlySpan<byte> Magic => "SQLite format 3\0"u8;
 
     public static async Task RunAsync(Catalog catalog, string path, string name, CancellationToken cancellationToken)
     {
@@ -21,7 +17,11 @@ internal static class DatabaseImport
         }
 
         using var source = File.OpenHandle(path, options: FileOptions.Asynchronous | FileOptions.SequentialScan);
-        CheckHead(source, path);
+        if (!DatabaseHead.IsIn(source))
+        {
+            throw new InvalidDataException($"'{path}' is no SQLite database: it does not begin with 'SQLite format 3'.");
+        }
+
         var file = catalog.MakeNameless();
         try
         {
@@ -44,17 +44,8 @@ internal static class DatabaseImport
         }
         catch
         {
-            Catalog.GiveUp(file);
+            file.GiveUp();
             throw;
-        }
-    }
-
-    private static void CheckHead(SafeFileHandle source, string path)
-    {
-        Span<byte> head = stackalloc byte[Magic.Length];
-        if (RandomAccess.Read(source, head, 0) < head.Length || !head.SequenceEqual(Magic))
-        {
-            throw new InvalidDataException($"'{path}' is no SQLite database: it does not begin with 'SQLite format 3'.");
         }
     }
 }

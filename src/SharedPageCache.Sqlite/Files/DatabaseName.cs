@@ -11,6 +11,10 @@ internal static class DatabaseName
     /// <summary>In UTF-8. The volume takes 255 bytes; the rest is for what SQLite appends.</summary>
     public const int MostBytes = 200;
 
+    /// <summary>Begins the names of files that a store in a directory keeps for itself.</summary>
+    public const string OwnPrefix = ".spc-";
+
+    private const string SharedMemorySuffix = "-shm";
     private const string SuperJournalMark = "-mj";
 
     /// <exception cref="ArgumentException">No database can have the name.</exception>
@@ -61,7 +65,12 @@ internal static class DatabaseName
             return "SQLite takes that for something else than a name";
         }
 
-        if (OwnerOf(name) is not null || IsSuperJournal(name))
+        if (name.StartsWith(OwnPrefix, StringComparison.Ordinal))
+        {
+            return "a store calls its own files so";
+        }
+
+        if (OwnerOf(name) is not null || IsSuperJournal(name) || name.EndsWith(SharedMemorySuffix, StringComparison.Ordinal))
         {
             return "SQLite calls the files beside a database so";
         }

@@ -1,3 +1,5 @@
+using SharedPageCache.Sqlite.Homes;
+
 namespace SharedPageCache.Sqlite.Files;
 
 /// <summary>The files of a store as SQLite opens, looks for and deletes them, and the last thing that went wrong.</summary>
@@ -8,6 +10,8 @@ internal sealed class StoreFiles(Catalog catalog, RoomKeeper room)
     public Catalog Catalog { get; } = catalog;
 
     public RoomKeeper Room { get; } = room;
+
+    public IHome Home => Catalog.Home;
 
     /// <summary>What a function that SQLite called has thrown last.</summary>
     public Exception? LastFailure => Volatile.Read(ref _lastFailure);

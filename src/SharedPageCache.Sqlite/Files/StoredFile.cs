@@ -1,16 +1,14 @@
-using SharedPageCache.Cow;
-
 namespace SharedPageCache.Sqlite.Files;
 
-/// <summary>A file of the store: a database, a journal or a log; its map in the volume and its pages in the cache.</summary>
+/// <summary>A file of the store: a database, a journal or a log, with its pages in the cache. Made by the store's home.</summary>
 /// <remarks>
 /// Open in the cache for as long as the store is open or the file exists, for a clone with dirty pages can only be found by
 /// whoever holds it. Thread-safe as <see cref="MappedFile"/> is; the length is written by whoever SQLite lets write.
 /// </remarks>
-internal sealed class StoredFile
+internal abstract class StoredFile
 {
     /// <summary>
-    /// A log grows by this much, in one step of the volume instead of two for each page. What lies behind its end reads
+    /// A log grows by this much, in one step of the home instead of two for each page. What lies behind its end reads
     /// zero, which SQLite takes for the end of a log, also after a crash.
     /// </summary>
     private const long LogStep = 1 << 20;
@@ -18,10 +16,9 @@ internal sealed class StoredFile
     private readonly bool _growsInSteps;
     private long _length;
 
-    public StoredFile(string name, CowFile map, MappedFile pages, long length)
+    protected StoredFile(string name, MappedFile pages, long length)
     {
         Name = name;
-        Map = map;
         Pages = pages;
         _length = length;
         _growsInSteps = name.EndsWith(DatabaseName.WalSuffix, StringComparison.Ordinal);
@@ -29,11 +26,9 @@ internal sealed class StoredFile
 
     public string Name { get; set; }
 
-    public CowFile Map { get; }
-
     public MappedFile Pages { get; }
 
-    /// <summary>The length that SQLite sees. A log may be longer in the volume.</summary>
+    /// <summary>The length that SQLite sees. A log may be longer on the disk.</summary>
     public long Length => Volatile.Read(ref _length);
 
     /// <summary>
@@ -87,12 +82,15 @@ internal sealed class StoredFile
         Volatile.Write(ref _length, length);
     }
 
-    /// <summary>Makes durable what was written: content, length, and the names of the volume as they are.</summary>
-    public void Sync()
+    /// <summary>Makes durable what was written: content, length, and the names of the home as they are.</summary>
+    public virtual void Sync()
     {
         WasSynced = true;
         Pages.FlushAsync().AsTask().GetAwaiter().GetResult();
     }
+
+    /// <summary>The content of a file without a name goes; the file is closed.</summary>
+    public abstract void GiveUp();
 
     /// <inheritdoc/>
     public override string ToString() => $"{Name}, {Length} bytes";

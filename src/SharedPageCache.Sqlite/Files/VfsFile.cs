@@ -9,9 +9,9 @@ internal class VfsFile(StoreFiles store, StoredFile file, Database? owner, OpenF
     public StoredFile File { get; } = file;
 
     /// <summary>
-    /// What SQLite may rely on. A page is written as a whole to blocks that nobody shows, and then shown: so each part of
-    /// it that SQLite writes at once is there as a whole after a crash, or not at all, and nothing beside it is touched. Not
-    /// said is that a file only grows when what it grows by is there: its length may be durable before.
+    /// What SQLite may rely on. Nothing beside what is written is touched. In a volume a page is written as a whole to blocks that
+    /// nobody shows, and then shown: so each part of it that SQLite writes at once is there as a whole after a crash, or
+    /// not at all. Not said is that a file only grows when what it grows by is there: its length may be durable before.
     /// </summary>
     public int Characteristics
     {
@@ -20,7 +20,7 @@ internal class VfsFile(StoreFiles store, StoredFile file, Database? owner, OpenF
             // SQLITE_IOCAP_ATOMIC512 is bit 1, ATOMIC1K bit 2 and so on, up to the page.
             const int PowersafeOverwrite = 0x1000;
             var sizes = int.Log2(File.Pages.Volume.PageSize) - 7;
-            return PowersafeOverwrite | ((1 << sizes) - 2);
+            return PowersafeOverwrite | (Store.Home.WritesPagesWhole ? (1 << sizes) - 2 : 0);
         }
     }
 

@@ -167,7 +167,7 @@ internal static unsafe class FileFunctions
         }
     }
 
-    /// <summary>What the device writes as a whole: the volume never overwrites a part of a page.</summary>
+    /// <summary>What is written at once: no home ever writes less than a page.</summary>
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static int SectorSize(FileLayout* file) => FileOf(file).File.Pages.Volume.PageSize;
 

@@ -1,9 +1,9 @@
 namespace SharedPageCache.Sqlite.Tests.Support;
 
 /// <summary>A folder of which nothing is left.</summary>
-internal sealed class TemporaryFolder : IDisposable
+internal sealed class TemporaryFolder(HomeKind home = HomeKind.File) : IDisposable
 {
-    private readonly string _path = Directory.CreateTempSubdirectory("spc-sqlite-").FullName;
+    private readonly string _path = Mounts.NewFolder(home);
 
     public string PathOf(string name) => Path.Combine(_path, name);
 

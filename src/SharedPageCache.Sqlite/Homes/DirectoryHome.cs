@@ -1,0 +1,293 @@
+using System.Collections.Concurrent;
+using System.Runtime.Versioning;
+using SharedPageCache.Cow;
+using SharedPageCache.Reflink;
+using SharedPageCache.Sqlite.Files;
+using SharedPageCache.Sqlite.Native;
+
+namespace SharedPageCache.Sqlite.Homes;
+
+/// <summary>A directory on XFS or btrfs: every database is an ordinary file, and a branch is a reflink.</summary>
+/// <remarks>
+/// <para>
+/// <b>Content</b> is written by the reflink store: a sync writes dirty pages around the kernel's cache, and the file system makes them durable
+/// (fsync). <b>A clone</b> is FICLONE after what is dirty was written back. So unlike in a <see cref="VolumeHome"/> there is I/O
+/// under the catalog's lock and a database's moment, and those who commit wait for it.
+/// </para>
+/// <para>
+/// <b>Names</b> change in the kernel at once, and outlive the process; after a power failure they are those of the last fsync of the
+/// directory, or newer. Names whose order matters have an fsync between them: a clone gets its name by the reflink store, which flushes
+/// the directory then, and so does <see cref="Unname"/> after the first name. Renaming is a clone under the new name and the
+/// loss of the old one, so that cached pages stay; a crash between them leaves both.
+/// </para>
+/// <para>
+/// <b>Syncs share.</b> A directory that has not changed since its last fsync is not flushed again: two counters, of changes and of
+/// what of them is durable, the second under the lock of the flush, so that whoever finds nothing to do knows that it is done.
+/// </para>
+/// <para>
+/// Beside the databases there are files whose names begin with <see cref="DatabaseName.OwnPrefix"/>: the lock, which one
+/// process holds open alone, and what an import has left that was interrupted.
+/// </para>
+/// </remarks>
+[SupportedOSPlatform("linux")]
+internal sealed class DirectoryHome : IHome
+{
+    private const string LockName = DatabaseName.OwnPrefix + "lock";
+
+    private readonly ConcurrentDictionary<DirectoryFile, byte> _open = new();
+    private readonly Lock _flush = new();
+    private readonly PageCache _cache;
+    private readonly ReflinkStore _store;
+    private readonly CachedVolume _volume;
+    private readonly FileStream _lock;
+    private long _changes;
+    private long _durableChanges;
+
+    /// <summary>Opens a directory as a store's home.</summary>
+    /// <exception cref="VolumeLockedException">It is open already.</exception>
+    /// <exception cref="NotSupportedException">Its file system has no reflinks.</exception>
+    /// <exception cref="InvalidDataException">It has not been a store yet, and there are other files in it than SQLite databases.</exception>
+    public DirectoryHome(string path, PageCache cache)
+    {
+        Path = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path));
+        var isNew = !File.Exists(PathOf(LockName));
+        if (isNew)
+        {
+            FirstLook.At(Path);
+        }
+
+        _lock = TakeLock();
+        _cache = cache;
+        try
+        {
+            _store = SharedReflinkStores.Take(cache);
+            try
+            {
+                foreach (var left in Directory.EnumerateFiles(Path, DatabaseName.OwnPrefix + "*").Where(static file => !file.EndsWith(LockName, StringComparison.Ordinal)))
+                {
+                    File.Delete(left);
+                }
+
+                _volume = Probe();
+            }
+            catch
+            {
+                SharedReflinkStores.Give(cache);
+                throw;
+            }
+        }
+        catch
+        {
+            if (isNew)
+            {
+                File.Delete(PathOf(LockName));
+            }
+
+            _lock.Dispose();
+            throw;
+        }
+    }
+
+    public string Path { get; }
+
+    /// <summary>The file system overwrites what no clone shares, sector by sector.</summary>
+    public bool WritesPagesWhole => false;
+
+    public IReadOnlyList<string> Names =>
+        [.. new DirectoryInfo(Path).EnumerateFiles()
+            .Where(static file => (file.Attributes & FileAttributes.ReparsePoint) == 0)
+            .Select(static file => file.Name)
+            .Where(static name => DatabaseName.IsValid(name) || DatabaseName.OwnerOf(name) is not null || DatabaseName.IsSuperJournal(name))];
+
+    public HomeRoom Room
+    {
+        get
+        {
+            const long MostKept = 64 << 20;
+            var device = new DriveInfo(Path);
+            var kept = Math.Clamp(device.TotalSize / 64, 0, MostKept);
+            return new HomeRoom(device.AvailableFreeSpace / _cache.Options.PageSize, kept / _cache.Options.PageSize, _cache.Options.PageSize);
+        }
+    }
+
+    public StoredFile Open(string name) => Show(name, _store.OpenForWriting(PathOf(name)));
+
+    public StoredFile Create(string name)
+    {
+        var path = PathOf(name);
+        File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite).Dispose();
+        NoteChange();
+        try
+        {
+            return Open(name);
+        }
+        catch
+        {
+            File.Delete(path);
+            throw;
+        }
+    }
+
+    public StoredFile CreateNameless() => Create($"{DatabaseName.OwnPrefix}{Guid.NewGuid():N}");
+
+    public StoredFile Name(StoredFile nameless, string name)
+    {
+        var named = Clone(nameless, name);
+        Unname(nameless.Name);
+        nameless.GiveUp();
+        return named;
+    }
+
+    public StoredFile Clone(StoredFile source, string name)
+    {
+        var clone = ((DirectoryFile)source).Handle.CloneAsync(PathOf(name)).AsTask().GetAwaiter().GetResult();
+        return Show(name, clone, source.Length);
+    }
+
+    public StoredFile Rename(StoredFile file, string newName)
+    {
+        var renamed = Clone(file, newName);
+        Unname(file.Name);
+        file.GiveUp();
+        return renamed;
+    }
+
+    public void Unname(params ReadOnlySpan<string> names)
+    {
+        for (var i = 0; i < names.Length; i++)
+        {
+            File.Delete(PathOf(names[i]));
+            NoteChange();
+            if (i == 0 && names.Length > 1)
+            {
+                SyncNames();
+            }
+        }
+    }
+
+    public void SyncNames()
+    {
+        lock (_flush)
+        {
+            var changes = Volatile.Read(ref _changes);
+            if (changes != _durableChanges)
+            {
+                Folder.Flush(Path);
+                _durableChanges = changes;
+            }
+        }
+    }
+
+    /// <summary>The kernel has forgotten it for all who look. Both is whole: with the journal as without it.</summary>
+    public bool TryNameAgain(StoredFile file) => false;
+
+    public void Reclaim()
+    {
+        // The file system sees to it.
+    }
+
+    public async ValueTask FlushAsync(CancellationToken cancellationToken)
+    {
+        await _volume.FlushAsync(cancellationToken).ConfigureAwait(false);
+        SyncNames();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            foreach (var file in _open.Keys)
+            {
+                await file.Handle.DisposeAsync().ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            SharedReflinkStores.Give(_cache);
+            await _lock.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => $"directory {Path}";
+
+    private string PathOf(string name) => System.IO.Path.Combine(Path, name);
+
+    private void NoteChange() => Interlocked.Increment(ref _changes);
+
+    private DirectoryFile Show(string name, ReflinkedFile handle, long? length = null)
+    {
+        var file = new DirectoryFile(this, name, handle, length ?? handle.File.Length);
+        _open.TryAdd(file, 0);
+        return file;
+    }
+
+    private FileStream TakeLock()
+    {
+        try
+        {
+            return new FileStream(PathOf(LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
+        }
+        catch (IOException error) when (error is not (FileNotFoundException or DirectoryNotFoundException or PathTooLongException))
+        {
+            throw new VolumeLockedException(Path, error);
+        }
+    }
+
+    /// <summary>Makes a reflink, to see whether there are any.</summary>
+    /// <returns>The file system as the cache knows it.</returns>
+    private CachedVolume Probe()
+    {
+        const int NotSupported = 95;
+        var (probe, reflink) = (PathOf(DatabaseName.OwnPrefix + "probe"), PathOf(DatabaseName.OwnPrefix + "reflink"));
+        try
+        {
+            File.OpenHandle(probe, FileMode.Create, FileAccess.ReadWrite).Dispose();
+            using var file = _store.OpenForWriting(probe);
+            using var clone = file.CloneAsync(reflink).AsTask().GetAwaiter().GetResult();
+            return file.File.Volume;
+        }
+        catch (Exception error) when (error is NotSupportedException || FindCause(error) is { HResult: NotSupported })
+        {
+            throw new NotSupportedException(
+                $"The directory '{Path}' lies on {new DriveInfo(Path).DriveFormat} and cannot be a store, for branches are reflinks there, "
+                + $"which XFS (made with reflink=1) and btrfs have: {error.Message} A store in a file works on any file system.", error);
+        }
+        finally
+        {
+            File.Delete(probe);
+            File.Delete(reflink);
+        }
+    }
+
+    private static IOException? FindCause(Exception error)
+    {
+        var cause = error;
+        while (cause.InnerException is not null)
+        {
+            cause = cause.InnerException;
+        }
+
+        return cause as IOException;
+    }
+
+    private sealed class DirectoryFile(DirectoryHome home, string name, ReflinkedFile handle, long length)
+        : StoredFile(name, handle.File, length)
+    {
+        public ReflinkedFile Handle { get; } = handle;
+
+        /// <summary>Content first, then the name that leads to it.</summary>
+        public override void Sync()
+        {
+            base.Sync();
+            home.SyncNames();
+        }
+
+        public override void GiveUp()
+        {
+            Pages.Delete();
+            Handle.Dispose();
+            home._open.TryRemove(this, out _);
+        }
+    }
+}

@@ -1,0 +1,31 @@
+using SharedPageCache.Reflink.Tests.Mounts;
+
+namespace SharedPageCache.Sqlite.Tests.Support;
+
+/// <summary>The file systems that all tests of this process share; each is made when the first test asks for it.</summary>
+internal static class Mounts
+{
+    private const long Bytes = 2L << 30;
+
+    private static readonly Lazy<LoopMount> s_xfs = new(static () => Make(FileSystemKind.Xfs));
+    private static readonly Lazy<LoopMount> s_btrfs = new(static () => Make(FileSystemKind.Btrfs));
+
+    /// <summary>A new folder in a file system of a kind; for the home in a file, in the folder for temporary files.</summary>
+    public static string NewFolder(HomeKind kind)
+    {
+        var parent = kind switch
+        {
+            HomeKind.File => Path.GetTempPath(),
+            HomeKind.Xfs => s_xfs.Value.Root,
+            _ => s_btrfs.Value.Root,
+        };
+        return Directory.CreateDirectory(Path.Combine(parent, $"spc-sqlite-{Guid.NewGuid():N}")).FullName;
+    }
+
+    private static LoopMount Make(FileSystemKind kind)
+    {
+        var mount = LoopMount.Make(kind, Bytes);
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => mount.Dispose();
+        return mount;
+    }
+}
