@@ -1,10 +1,9 @@
 namespace SharedPageCache.Sqlite;
 
-/// <summary>SQLite's result codes, as far as a VFS gives them.</summary>
+/// <summary>SQLite's result codes, as far as this VFS gives them. <c>docs/sqlite.md</c> says when, and which others never come.</summary>
 internal static class ResultCode
 {
     public const int Ok = 0;
-    public const int Error = 1;
     public const int Busy = 5;
     public const int ReadOnly = 8;
     public const int IoError = 10;
@@ -17,16 +16,11 @@ internal static class ResultCode
     public const int IoWrite = IoError | (3 << 8);
     public const int IoSync = IoError | (4 << 8);
     public const int IoTruncate = IoError | (6 << 8);
-    public const int IoSize = IoError | (7 << 8);
-    public const int IoUnlock = IoError | (8 << 8);
     public const int IoDelete = IoError | (10 << 8);
     public const int IoNoMemory = IoError | (12 << 8);
     public const int IoAccess = IoError | (13 << 8);
-    public const int IoCheckReserved = IoError | (14 << 8);
-    public const int IoLock = IoError | (15 << 8);
     public const int IoClose = IoError | (16 << 8);
     public const int IoSharedMemoryLock = IoError | (20 << 8);
-    public const int IoSharedMemoryMap = IoError | (21 << 8);
     public const int IoDeleteMissing = IoError | (23 << 8);
     public const int IoFetch = IoError | (24 << 8);
 

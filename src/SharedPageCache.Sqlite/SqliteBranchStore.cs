@@ -144,6 +144,9 @@ public sealed class SqliteBranchStore : IDisposable, IAsyncDisposable
         return Open(volume, path, options);
     }
 
+    /// <summary>Opens a store in a home that is made for its cache.</summary>
+    internal static SqliteBranchStore Open(string path, SqliteBranchStoreOptions options, Func<PageCache, IHome> home) => new(path, options, home);
+
     /// <summary>Opens a store on a volume, which belongs to the store from here on.</summary>
     internal static SqliteBranchStore Open(CowVolume volume, string path, SqliteBranchStoreOptions options)
     {
@@ -297,8 +300,14 @@ public sealed class SqliteBranchStore : IDisposable, IAsyncDisposable
         }
         finally
         {
-            await _home.DisposeAsync().ConfigureAwait(false);
-            _ownCache?.Dispose();
+            try
+            {
+                await _home.DisposeAsync().ConfigureAwait(false);
+            }
+            finally
+            {
+                _ownCache?.Dispose();
+            }
         }
     }
 

@@ -31,7 +31,7 @@ public sealed class FaultTests(ITestOutputHelper output)
         }
         while (Run(mode, call, once, codes));
 
-        output.WriteLine($"{call} calls, codes {string.Join(' ', codes.Select(static code => $"{code & 0xFF}|{code >> 8}"))}");
+        output.WriteLine($"{call} calls, codes {Text(codes)}");
         Assert.True(call > 30, $"{call} calls");
         Assert.Contains(ResultCode.IoSync, codes);
         Assert.Contains(ResultCode.IoRead, codes);
@@ -39,6 +39,120 @@ public sealed class FaultTests(ITestOutputHelper output)
         {
             Assert.Contains(ResultCode.IoDelete, codes);
         }
+    }
+
+    /// <summary>Pages of 1 KiB: what is written is a part of a page of the cache, which may have to be read first.</summary>
+    [Fact]
+    public void Every_read_of_the_device_fails_while_pages_are_changed_in_part()
+    {
+        var disk = new SectorDevice(8 << 20, 4096);
+        using (var store = Open(disk, isNew: true))
+        using (var connection = store.Connect("main"))
+        {
+            connection.Run("PRAGMA page_size=1024; PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0");
+            StampedTable.Create(connection);
+            connection.Rows("PRAGMA wal_checkpoint(TRUNCATE)");
+            StampedTable.Stamp(connection, 1);
+            store.Branch("main", "branch");
+        }
+
+        // The branch has a log that nobody has copied yet: a checkpoint reads it and writes to a database that is not in memory.
+        var codes = new SortedSet<int>();
+        var (call, isOver) = (0, false);
+        while (!isOver)
+        {
+            var device = new FailNthCallDevice(disk, DeviceCalls.Read);
+            using (var store = Open(device, isNew: false))
+            {
+                device.FailAt = device.Calls + ++call;
+                SqliteConnection? connection = null;
+                Note(CodeOf(() => connection = store.Connect("branch")));
+                using (connection)
+                {
+                    Note(CodeOf(() => connection?.Rows("SELECT max(stamp) FROM t")));
+                    Note(CodeOf(() => connection?.Rows("PRAGMA wal_checkpoint(PASSIVE)")));
+                }
+
+                isOver = device.Failures == 0;
+                device.Heal();
+                Assert.Equal(1, StampedTable.Read(store, "branch"));
+                store.Cache.Verify();
+            }
+
+            using (var prepared = Open(disk, isNew: false))
+            {
+                prepared.Delete("branch");
+                using var connection = prepared.Connect("main");
+                connection.Run("PRAGMA wal_autocheckpoint=0");
+                StampedTable.Stamp(connection, 1);
+                prepared.Branch("main", "branch");
+            }
+        }
+
+        output.WriteLine($"{call} reads, codes {Text(codes)}");
+        Assert.True(call > 5, $"{call} reads");
+        Assert.Contains(ResultCode.IoWrite, codes);
+        void Note(SqliteException? error)
+        {
+            if (error is not null)
+            {
+                codes.Add(error.SqliteExtendedErrorCode);
+            }
+        }
+    }
+
+    [Fact]
+    public void Every_read_of_the_device_fails_while_pages_are_read_in_place()
+    {
+        var disk = new SectorDevice(8 << 20, 4096);
+        using (var store = Open(disk, isNew: true))
+        using (var connection = store.Connect("main"))
+        {
+            StampedTable.Create(connection);
+        }
+
+        var codes = new SortedSet<int>();
+        var isOver = false;
+        for (var call = 1; !isOver; call++)
+        {
+            var device = new FailNthCallDevice(disk, DeviceCalls.Read);
+            using var store = Open(device, isNew: false);
+            device.FailAt = device.Calls + call;
+            var error = CodeOf(() =>
+            {
+                using var connection = store.Connect("main");
+                connection.Rows("SELECT id, stamp, length(filling) FROM t");
+            });
+            if (error is not null)
+            {
+                codes.Add(error.SqliteExtendedErrorCode);
+            }
+
+            isOver = device.Failures == 0;
+            device.Heal();
+            Assert.Equal(0, StampedTable.Read(store, "main"));
+        }
+
+        output.WriteLine($"codes {Text(codes)}");
+        Assert.Contains(ResultCode.IoRead, codes);
+        Assert.Contains(ResultCode.IoFetch, codes);
+    }
+
+    [Theory]
+    [InlineData("DELETE")]
+    [InlineData("WAL")]
+    public void Memory_that_is_not_there_is_told_as_such(string mode)
+    {
+        const int NoMemory = 7;
+        var codes = new SortedSet<int>();
+        for (var call = 1; Run(mode, call, once: true, codes, new OutOfMemoryException("There is no memory.")); call += call < 40 ? 1 : 7)
+        {
+        }
+
+        output.WriteLine($"codes {Text(codes)}");
+
+        // SQLite makes SQLITE_NOMEM of SQLITE_IOERR_NOMEM.
+        Assert.Contains(NoMemory, codes);
     }
 
     [Theory]
@@ -116,7 +230,7 @@ public sealed class FaultTests(ITestOutputHelper output)
     }
 
     /// <summary>One workload. Returns whether the call that was to fail has come.</summary>
-    private static bool Run(string mode, int call, bool once, SortedSet<int> codes)
+    private static bool Run(string mode, int call, bool once, SortedSet<int> codes, Exception? failure = null)
     {
         var disk = new SectorDevice(8 << 20, 4096);
         using (var prepared = Open(disk, isNew: true))
@@ -127,6 +241,11 @@ public sealed class FaultTests(ITestOutputHelper output)
         }
 
         var device = new FailNthCallDevice(disk) { FailAt = call, Forever = !once };
+        if (failure is not null)
+        {
+            device.Failure = (_, _) => failure;
+        }
+
         var possible = new HashSet<int> { 0 };
         SqliteBranchStore? store = null;
         try
@@ -137,7 +256,7 @@ public sealed class FaultTests(ITestOutputHelper output)
             Assert.Contains(StampedTable.Read(store, "main"), possible);
             store.Cache.Verify();
         }
-        catch (IOException) when (store is null && device.Failures > 0)
+        catch (Exception error) when (store is null && device.Failures > 0 && error is IOException or OutOfMemoryException)
         {
             // The store could not be opened.
             device.Heal();
@@ -194,6 +313,8 @@ public sealed class FaultTests(ITestOutputHelper output)
 
     private static SqliteBranchStore Open(IBlockDevice device, bool isNew) => SqliteBranchStore.Open(
         isNew ? CowVolume.Create(device) : CowVolume.Open(device), "device", new SqliteBranchStoreOptions { CacheBytes = 2 << 20 });
+
+    private static string Text(IEnumerable<int> codes) => string.Join(' ', codes.Select(static code => $"{code & 0xFF}|{code >> 8}"));
 
     private static SqliteException? CodeOf(Action action)
     {

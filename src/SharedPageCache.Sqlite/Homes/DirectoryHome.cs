@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.ExceptionServices;
 using System.Runtime.Versioning;
 using SharedPageCache.Cow;
 using SharedPageCache.Reflink;
@@ -26,13 +27,14 @@ namespace SharedPageCache.Sqlite.Homes;
 /// </para>
 /// <para>
 /// Beside the databases there are files whose names begin with <see cref="DatabaseName.OwnPrefix"/>: the lock, which one
-/// process holds open alone, and what an import has left that was interrupted.
+/// process holds open alone; an empty file, by which the file system is looked at; and what an import has left that was interrupted.
 /// </para>
 /// </remarks>
 [SupportedOSPlatform("linux")]
 internal sealed class DirectoryHome : IHome
 {
     private const string LockName = DatabaseName.OwnPrefix + "lock";
+    private const string ProbeName = DatabaseName.OwnPrefix + "probe";
 
     private readonly ConcurrentDictionary<DirectoryFile, byte> _open = new();
     private readonly Lock _flush = new();
@@ -63,12 +65,12 @@ internal sealed class DirectoryHome : IHome
             _store = SharedReflinkStores.Take(cache);
             try
             {
-                foreach (var left in Directory.EnumerateFiles(Path, DatabaseName.OwnPrefix + "*").Where(static file => !file.EndsWith(LockName, StringComparison.Ordinal)))
+                foreach (var left in Directory.EnumerateFiles(Path, DatabaseName.OwnPrefix + "*").Where(static file => System.IO.Path.GetFileName(file) is not (LockName or ProbeName)))
                 {
                     File.Delete(left);
                 }
 
-                _volume = Probe();
+                _volume = Look(isNew);
             }
             catch
             {
@@ -81,6 +83,7 @@ internal sealed class DirectoryHome : IHome
             if (isNew)
             {
                 File.Delete(PathOf(LockName));
+                File.Delete(PathOf(ProbeName));
             }
 
             _lock.Dispose();
@@ -194,17 +197,25 @@ internal sealed class DirectoryHome : IHome
 
     public async ValueTask DisposeAsync()
     {
-        try
+        IOException? failure = null;
+        foreach (var file in _open.Keys)
         {
-            foreach (var file in _open.Keys)
+            try
             {
                 await file.Handle.DisposeAsync().ConfigureAwait(false);
             }
+            catch (IOException error)
+            {
+                // Closed all the same; the others shall be written back.
+                failure ??= error;
+            }
         }
-        finally
+
+        SharedReflinkStores.Give(_cache);
+        await _lock.DisposeAsync().ConfigureAwait(false);
+        if (failure is not null)
         {
-            SharedReflinkStores.Give(_cache);
-            await _lock.DisposeAsync().ConfigureAwait(false);
+            ExceptionDispatchInfo.Throw(failure);
         }
     }
 
@@ -234,17 +245,25 @@ internal sealed class DirectoryHome : IHome
         }
     }
 
-    /// <summary>Makes a reflink, to see whether there are any.</summary>
+    /// <summary>Looks at the file system. A new store makes a reflink, to see whether there are any; an old one may have no room for it.</summary>
     /// <returns>The file system as the cache knows it.</returns>
-    private CachedVolume Probe()
+    private CachedVolume Look(bool isNew)
     {
         const int NotSupported = 95;
-        var (probe, reflink) = (PathOf(DatabaseName.OwnPrefix + "probe"), PathOf(DatabaseName.OwnPrefix + "reflink"));
+        var reflink = PathOf(DatabaseName.OwnPrefix + "reflink");
         try
         {
-            File.OpenHandle(probe, FileMode.Create, FileAccess.ReadWrite).Dispose();
-            using var file = _store.OpenForWriting(probe);
-            using var clone = file.CloneAsync(reflink).AsTask().GetAwaiter().GetResult();
+            if (!File.Exists(PathOf(ProbeName)))
+            {
+                File.OpenHandle(PathOf(ProbeName), FileMode.CreateNew, FileAccess.ReadWrite).Dispose();
+            }
+
+            using var file = _store.OpenForWriting(PathOf(ProbeName));
+            if (isNew)
+            {
+                using var clone = file.CloneAsync(reflink).AsTask().GetAwaiter().GetResult();
+            }
+
             return file.File.Volume;
         }
         catch (Exception error) when (error is NotSupportedException || FindCause(error) is { HResult: NotSupported })
@@ -255,7 +274,6 @@ internal sealed class DirectoryHome : IHome
         }
         finally
         {
-            File.Delete(probe);
             File.Delete(reflink);
         }
     }

@@ -185,7 +185,8 @@ internal static unsafe class FileFunctions
         }
         catch (Exception error)
         {
-            return Told(file, error, ResultCode.IoSharedMemoryMap);
+            // There was no memory; nothing else can be.
+            return Told(file, error, ResultCode.IoNoMemory);
         }
     }
 

@@ -24,18 +24,12 @@ internal static unsafe class NewConnections
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static int Opened(void* connection, byte** message, void* routines)
     {
-        try
+        var library = Volatile.Read(ref s_library)!;
+        var vfs = library.VfsOf(connection);
+        if (vfs is not null && VfsRegistration.IsOurs(vfs))
         {
-            var library = Volatile.Read(ref s_library)!;
-            var vfs = library.VfsOf(connection);
-            if (vfs is not null && VfsRegistration.IsOurs(vfs))
-            {
-                library.Execute(connection, "PRAGMA mmap_size=2147418112\0"u8);
-            }
-        }
-        catch (Exception)
-        {
-            // Reads are copies then.
+            // If it does not take it, reads are copies.
+            library.Execute(connection, "PRAGMA mmap_size=2147418112\0"u8);
         }
 
         return ResultCode.Ok;
