@@ -16,11 +16,14 @@ internal sealed class CacheEngine
         {
             EvictionPolicy.Clock => static (table, capacity) => new ClockPolicy(table, capacity),
             EvictionPolicy.S3Fifo => static (table, capacity) => new S3FifoPolicy(table, capacity),
+            EvictionPolicy.Lru => static (table, capacity) => new LruPolicy(table, capacity),
+            EvictionPolicy.Sieve => static (table, capacity) => new SievePolicy(table, capacity),
             _ => static (table, capacity) => new WindowTinyLfuPolicy(table, capacity),
-        }, options.TimeProvider, options.FirstGeneration, options.VolumeNumbers, options.Checked, options.CheckedReport);
+        }, options.TimeProvider, options.FirstGeneration, options.VolumeNumbers, options.SharerWeight == SharerWeight.Doublings, options.Checked, options.CheckedReport);
         Faults = new PageFaults(Rooms, options.MaxReadAheadPages);
         Reads = new PageReads(Rooms, Faults);
         Leases = new PageLeases(Rooms, Faults);
+        Demotion = new PageDemotion(Rooms);
         Invalidation = new BlockInvalidation(Rooms);
         Query = new ReverseQuery(Rooms);
         var sink = new FrameSink(Rooms, Invalidation);
@@ -54,6 +57,8 @@ internal sealed class CacheEngine
     public PageReads Reads { get; }
 
     public PageLeases Leases { get; }
+
+    public PageDemotion Demotion { get; }
 
     public PageWrites Writes { get; }
 
@@ -250,6 +255,7 @@ internal sealed class CacheEngine
             PagesReadAhead = counters.PagesReadAhead.Sum,
             ReadsAround = counters.ReadsAround.Sum,
             Evictions = Rooms.Reclaimer.Evictions,
+            PagesSpared = Rooms.Reclaimer.Spares,
             PagesDiscarded = counters.PagesDiscarded.Sum,
             LeasedFrames = Rooms.Quota.Charged,
             LeaseLimit = Rooms.Quota.Limit,

@@ -14,4 +14,13 @@ public enum EvictionPolicy
 
     /// <summary>CLOCK (Corbató, 1968): one ring and use bits; the least bookkeeping.</summary>
     Clock,
+
+    /// <summary>
+    /// LRU over buffered hits: what was used least recently goes first. Exact while a thread makes no more than 1,022 hits between two misses
+    /// (fewer in a cache of less than 8,192 pages); beyond that the order of the hits is CLOCK's.
+    /// </summary>
+    Lru,
+
+    /// <summary>SIEVE (Zhang et al., NSDI 2024): CLOCK whose used pages stay where they are; good where popularity is skewed.</summary>
+    Sieve,
 }

@@ -40,7 +40,7 @@ public sealed partial class MappedFile
     /// <exception cref="ArgumentOutOfRangeException">The offset is negative or not inside the file.</exception>
     /// <exception cref="NotSupportedException">The file cannot be written.</exception>
     /// <exception cref="CacheWritebackException">There is no frame, and all that is dirty has failed to be written back.</exception>
-    /// <inheritdoc cref="ReadAsync" path="/exception"/>
+    /// <inheritdoc cref="ReadAsync(long, Memory{byte}, CancellationToken)" path="/exception"/>
     public async ValueTask<WriteLease> LeaseForWriteAsync(
         long offset, bool discardContent = false, CancellationToken cancellationToken = default)
     {

@@ -104,7 +104,7 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     /// <param name="destination">Receives the bytes.</param>
     /// <param name="cancellationToken">Cancels this caller's wait; a load that others wait for goes on.</param>
     /// <returns>The number of bytes read: fewer than asked at the end of the file, 0 at or behind it.</returns>
-    /// <inheritdoc cref="Read" path="/exception"/>
+    /// <inheritdoc cref="Read(long, Span{byte})" path="/exception"/>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public ValueTask<int> ReadAsync(long offset, Memory<byte> destination, CancellationToken cancellationToken = default)
     {
@@ -152,15 +152,18 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     /// given back.
     /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">The offset is negative or not inside the file.</exception>
-    /// <inheritdoc cref="ReadAsync" path="/exception"/>
-    public async ValueTask<PageMemoryLease> PinAsync(long offset, CancellationToken cancellationToken = default)
+    /// <inheritdoc cref="ReadAsync(long, Memory{byte}, CancellationToken)" path="/exception"/>
+    public ValueTask<PageMemoryLease> PinAsync(long offset, CancellationToken cancellationToken = default) =>
+        PinAsync(offset, LoadManner.Plain, cancellationToken);
+
+    private async ValueTask<PageMemoryLease> PinAsync(long offset, LoadManner manner, CancellationToken cancellationToken)
     {
         ThrowIfUnusable(offset);
         var tree = _mapping.Tree;
         ThrowIfOutside(offset, tree);
         var origin = _engine.Leases.Origin();
         var hold = await _engine.Leases.TakeAsync(
-            _mapping, offset >> _engine.Rooms.PageShift, wanted: 1, waits: true, isOwnLoad: false, cancellationToken)
+            _mapping, offset >> _engine.Rooms.PageShift, wanted: 1, waits: true, isOwnLoad: false, manner, cancellationToken)
             .ConfigureAwait(false);
         // As long as the file was when it was asked for: it may be shorter by now.
         return LeaseOf(hold, offset, tree.Length, origin);
@@ -173,18 +176,18 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     /// <returns>The leases as one sequence, which the caller disposes.</returns>
     /// <exception cref="ArgumentOutOfRangeException">Offset or length is negative, or the offset is not inside the file.</exception>
     /// <exception cref="CacheCapacityException">The range has more pages than leases may hold together.</exception>
-    /// <inheritdoc cref="ReadAsync" path="/exception"/>
+    /// <inheritdoc cref="ReadAsync(long, Memory{byte}, CancellationToken)" path="/exception"/>
     public async ValueTask<PageRangeLease> PinRangeAsync(
         long offset, long length, CancellationToken cancellationToken = default)
     {
         EngineCode.ThrowIfInCallback();
-        return (await PinRangeAsync(offset, length, waits: true, cancellationToken).ConfigureAwait(false))!;
+        return (await PinRangeAsync(offset, length, waits: true, LoadManner.Plain, cancellationToken).ConfigureAwait(false))!;
     }
 
     /// <summary>Leases all pages of a range, for callers that need not wait for leases of others.</summary>
     /// <returns>The lease; null if leases may hold no more now and the caller does not wait for others to end.</returns>
     internal async ValueTask<PageRangeLease?> PinRangeAsync(
-        long offset, long length, bool waits, CancellationToken cancellationToken)
+        long offset, long length, bool waits, LoadManner manner, CancellationToken cancellationToken)
     {
         ThrowIfUnusable(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
@@ -203,7 +206,7 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
         // Who meets the limit while it holds a part gives that back, waits for its turn, and only then waits for frames.
         var origin = _engine.Leases.Origin();
         var leases = new List<PageMemoryLease>((int)pages);
-        if (!await TryPinPagesAsync(leases, offset, end, pages, waits: false, origin, cancellationToken).ConfigureAwait(false))
+        if (!await TryPinPagesAsync(leases, offset, end, pages, waits: false, manner, origin, cancellationToken).ConfigureAwait(false))
         {
             if (!waits)
             {
@@ -213,7 +216,7 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
             await _engine.Leases.RangeTurn.TakeAsync(cancellationToken).ConfigureAwait(false);
             try
             {
-                await TryPinPagesAsync(leases, offset, end, pages, waits: true, origin, cancellationToken).ConfigureAwait(false);
+                await TryPinPagesAsync(leases, offset, end, pages, waits: true, manner, origin, cancellationToken).ConfigureAwait(false);
             }
             finally
             {
@@ -237,8 +240,11 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     /// <param name="cancellationToken">Cancels the wait; loads under way go on.</param>
     /// <returns>A task that completes when the loads have ended.</returns>
     /// <exception cref="ArgumentOutOfRangeException">Offset or length is negative.</exception>
-    /// <inheritdoc cref="ReadAsync" path="/exception"/>
-    public async ValueTask PrefetchAsync(long offset, long length, CancellationToken cancellationToken = default)
+    /// <inheritdoc cref="ReadAsync(long, Memory{byte}, CancellationToken)" path="/exception"/>
+    public ValueTask PrefetchAsync(long offset, long length, CancellationToken cancellationToken = default) =>
+        PrefetchAsync(offset, length, LoadManner.Plain, cancellationToken);
+
+    private async ValueTask PrefetchAsync(long offset, long length, LoadManner manner, CancellationToken cancellationToken)
     {
         EngineCode.ThrowIfInCallback();
         ThrowIfUnusable(offset);
@@ -248,7 +254,7 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
         if (end > offset)
         {
             var shift = _engine.Rooms.PageShift;
-            await _engine.Faults.PrefetchAsync(_mapping, offset >> shift, end - 1 >> shift, cancellationToken)
+            await _engine.Faults.PrefetchAsync(_mapping, offset >> shift, end - 1 >> shift, manner, cancellationToken)
                 .ConfigureAwait(false);
         }
     }
@@ -373,7 +379,8 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
 
     /// <summary>Leases all pages of a range, or none.</summary>
     private async ValueTask<bool> TryPinPagesAsync(
-        List<PageMemoryLease> leases, long offset, long end, long pages, bool waits, StackTrace? origin, CancellationToken cancellationToken)
+        List<PageMemoryLease> leases, long offset, long end, long pages, bool waits, LoadManner manner, StackTrace? origin,
+        CancellationToken cancellationToken)
     {
         var isComplete = false;
         var ownEnd = 0L;
@@ -383,7 +390,7 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
             {
                 var page = position >> _engine.Rooms.PageShift;
                 var wanted = (int)(pages - leases.Count);
-                var hold = await _engine.Leases.TakeAsync(_mapping, page, wanted, waits, page < ownEnd, cancellationToken)
+                var hold = await _engine.Leases.TakeAsync(_mapping, page, wanted, waits, page < ownEnd, manner, cancellationToken)
                     .ConfigureAwait(false);
                 if (hold.Kind == PageHoldKind.None)
                 {

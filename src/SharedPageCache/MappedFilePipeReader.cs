@@ -197,7 +197,7 @@ internal sealed class MappedFilePipeReader : PipeReader
 
         var most = (start / _pageSize + room) * _pageSize;
         var waits = !_pages.Exists(static page => page.IsLease);
-        return _file.PinRangeAsync(start, Math.Min(end, most) - start, waits, _completion.Token).AsTask();
+        return _file.PinRangeAsync(start, Math.Min(end, most) - start, waits, Faults.LoadManner.Plain, _completion.Token).AsTask();
     }
 
     /// <summary>Gives all leases back and keeps the bytes in pooled memory.</summary>

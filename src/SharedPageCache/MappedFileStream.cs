@@ -8,7 +8,7 @@ namespace SharedPageCache;
 /// nothing; Flush and FlushAsync are <see cref="MappedFile.FlushAsync(CancellationToken)"/>, and so make the whole file durable.
 /// </summary>
 [DebuggerDisplay("{Position} of {Length} bytes")]
-internal sealed class MappedFileStream(MappedFile file, bool leaveOpen) : Stream
+internal sealed class MappedFileStream(MappedFile file, bool leaveOpen, ReadHint hint = ReadHint.Normal) : Stream
 {
     private long _position;
     private int _closed;
@@ -49,7 +49,7 @@ internal sealed class MappedFileStream(MappedFile file, bool leaveOpen) : Stream
     public override int Read(Span<byte> buffer)
     {
         ThrowIfClosed();
-        var read = file.Read(_position, buffer);
+        var read = file.Read(_position, buffer, hint);
         _position += read;
         return read;
     }
@@ -69,7 +69,7 @@ internal sealed class MappedFileStream(MappedFile file, bool leaveOpen) : Stream
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         ThrowIfClosed();
-        var read = await file.ReadAsync(_position, buffer, cancellationToken).ConfigureAwait(false);
+        var read = await file.ReadAsync(_position, buffer, hint, cancellationToken).ConfigureAwait(false);
         _position += read;
         return read;
     }

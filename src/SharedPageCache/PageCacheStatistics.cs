@@ -99,6 +99,9 @@ public readonly record struct PageCacheStatistics
     /// <summary>Pages that were evicted.</summary>
     public long Evictions { get; init; }
 
+    /// <summary>How often a page was spared for those who share it (<see cref="PageCacheOptions.SharerWeight"/>).</summary>
+    public long PagesSpared { get; init; }
+
     /// <summary>Pages that were dropped because their blocks were discarded.</summary>
     public long PagesDiscarded { get; init; }
 

@@ -70,11 +70,14 @@ internal sealed class ClockPolicy : IEvictionPolicy
             }
 
             _frames[frame].Use = 0;
+            _frames.ForgetSpares(frame);
             _ring.Enqueue(frame);
         }
     }
 
     public void PutBack(int frame) => Admit(frame, identityHash: 0);
+
+    public void Spare(int frame) => _ring.Enqueue(frame);
 
     public void Evicted(int frame, ulong identityHash) =>
         Debug.Assert(!_ring.Contains(frame), "only a picked frame is evicted");

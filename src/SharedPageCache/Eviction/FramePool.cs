@@ -144,6 +144,7 @@ internal sealed class FramePool(
         leased.Clear(frame);
         frames.SetIdentity(frame, default);
         header.Use = 0;
+        frames.ForgetSpares(frame);
         if (header.State.Load().Generation < FrameState.LastGeneration)
         {
             return true;

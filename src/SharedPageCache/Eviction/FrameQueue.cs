@@ -65,6 +65,39 @@ internal sealed class FrameQueue
         AssertInvariants();
     }
 
+    /// <summary>The frame that came next after one that is in this queue, or <see cref="None"/>.</summary>
+    public int YoungerThan(int frame) => _frames[frame].Following;
+
+    /// <summary>Takes in a frame that is in no queue, as next older than another; as the youngest if there is no other.</summary>
+    public void EnqueueBefore(int younger, int frame)
+    {
+        if (younger == None)
+        {
+            Enqueue(frame);
+            return;
+        }
+
+        ref var header = ref _frames[frame];
+        ref var next = ref _frames[younger];
+        Debug.Assert(header.Queue != _mark, "the frame is in the queue already");
+        Debug.Assert(next.Queue == _mark, "the other frame is in this queue");
+        header.Queue = _mark;
+        header.Previous = next.Previous;
+        header.Following = younger;
+        if (next.Previous == None)
+        {
+            _oldest = frame;
+        }
+        else
+        {
+            _frames[next.Previous].Following = frame;
+        }
+
+        next.Previous = frame;
+        Count++;
+        AssertInvariants();
+    }
+
     /// <summary>Takes out the oldest frame.</summary>
     /// <returns>The frame, or <see cref="None"/> if the queue is empty.</returns>
     public int Dequeue()

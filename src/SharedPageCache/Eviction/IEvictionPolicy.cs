@@ -7,7 +7,8 @@ namespace SharedPageCache.Eviction;
 /// <remarks>
 /// All members are called under the reclaimer's lock. A frame is in the policy from <see cref="Admit"/> until
 /// <see cref="PickVictim"/> or <see cref="Remove"/> takes it out; a picked frame comes back by <see cref="PutBack"/> or
-/// leaves for good, in which case <see cref="Evicted"/> tells what block went.
+/// <see cref="Spare"/>, or leaves for good, in which case <see cref="Evicted"/> tells what block went. Several frames may be picked at
+/// the same time.
 /// </remarks>
 internal interface IEvictionPolicy
 {
@@ -25,6 +26,9 @@ internal interface IEvictionPolicy
 
     /// <summary>Takes back a picked frame that could not be evicted (pinned, busy); it must not be offered again at once.</summary>
     void PutBack(int frame);
+
+    /// <summary>Takes back a picked frame as one that was used since the policy last came by.</summary>
+    void Spare(int frame);
 
     /// <summary>The picked frame's page is gone.</summary>
     void Evicted(int frame, ulong identityHash);

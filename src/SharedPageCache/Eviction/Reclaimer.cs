@@ -20,26 +20,40 @@ namespace SharedPageCache.Eviction;
 /// <b>Bounded.</b> One call looks at no more than <see cref="MaxEffort"/> candidates. When all of them are pinned it gives
 /// up and the read goes around the cache.
 /// </para>
+/// <para>
+/// <b>Sharers.</b> If they weigh, a claimed page may be spared instead: unclaimed, like one that turns out to be pinned. Their number is
+/// looked up while the frame is claimed and no lock is held. One call spares at most <see cref="MostSpared"/> pages, so a cache full of
+/// shared pages still gives one up at each call.
+/// </para>
 /// <para><b>Lock.</b> The policy's lock is a leaf of the lock order: only frame words are touched under it.</para>
 /// </remarks>
 internal sealed class Reclaimer(
-    FrameTable frames, PhysicalTable table, IEvictionPolicy policy, ReferenceWalk walk, FramePool pool, VolumeList volumes)
+    FrameTable frames, PhysicalTable table, IEvictionPolicy policy, ReferenceWalk walk, FramePool pool, VolumeList volumes,
+    SharerChances? chances = null)
 {
     /// <summary>Candidates looked at before a call gives up.</summary>
     public const int MaxEffort = 256;
 
+    /// <summary>Pages that a call spares for their sharers.</summary>
+    private const int MostSpared = 16;
+
+    private readonly ColdEnd _policy = new(frames, policy);
+    private readonly StripedCounter _spares = new();
     private readonly StripedCounter _evictions = new();
     private TinyLock _lock;
 
     public long Evictions => _evictions.Sum;
 
-    public long PolicyBytes => policy.MetadataBytes;
+    /// <summary>How often a page was spared for its sharers.</summary>
+    public long Spares => _spares.Sum;
+
+    public long PolicyBytes => _policy.MetadataBytes;
 
     /// <summary>
     /// A page was loaded: its frame may be evicted from now on. Not if a discard has detached it meanwhile: the
     /// discarder takes the frame out of the policy under the same lock, after it has changed the state.
     /// </summary>
-    public void Admit(int frame, int generation, ulong identityHash)
+    public void Admit(int frame, int generation, ulong identityHash, Entry entry = Entry.Newcomer)
     {
         _lock.Enter();
         try
@@ -48,8 +62,31 @@ internal sealed class Reclaimer(
             // Claimed at this moment only by a relocation or a take-over, which either unclaims or forgets the frame afterwards.
             if (state.Phase is FramePhase.Clean or FramePhase.Claimed && state.Generation == generation)
             {
-                policy.Admit(frame, identityHash);
+                if (entry == Entry.Cold)
+                {
+                    _policy.AdmitCold(frame);
+                }
+                else
+                {
+                    _policy.Admit(frame, identityHash);
+                }
             }
+        }
+        finally
+        {
+            _lock.Exit();
+        }
+    }
+
+    /// <summary>A page is not needed any more: it goes before others, unless it is used meanwhile.</summary>
+    /// <returns>Whether it was in the policy, in this tenancy.</returns>
+    public bool TryDemote(int frame, int generation)
+    {
+        _lock.Enter();
+        try
+        {
+            var state = frames[frame].State.Load();
+            return state.Phase == FramePhase.Clean && state.Generation == generation && _policy.TryDemote(frame);
         }
         finally
         {
@@ -63,7 +100,7 @@ internal sealed class Reclaimer(
         _lock.Enter();
         try
         {
-            policy.Remove(frame);
+            _policy.Remove(frame);
         }
         finally
         {
@@ -75,11 +112,17 @@ internal sealed class Reclaimer(
     public bool TryEvict(out int frame)
     {
         var effort = Math.Min(MaxEffort, 2 * frames.Count);
+        var spared = 0;
         while (effort > 0)
         {
             if (!TryClaimVictim(ref effort, out frame, out var generation))
             {
                 return false;
+            }
+
+            if (chances is not null && TrySpare(chances, frame, generation, ref spared))
+            {
+                continue;
             }
 
             var identity = frames.IdentityOf(frame);
@@ -155,7 +198,7 @@ internal sealed class Reclaimer(
         {
             while (effort-- > 0)
             {
-                frame = policy.PickVictim();
+                frame = _policy.PickVictim();
                 if (frame < 0)
                 {
                     break;
@@ -167,7 +210,11 @@ internal sealed class Reclaimer(
                 {
                     if (header.PinsAcquire == 0)
                     {
-                        policy.Evicted(frame, frames.IdentityOf(frame) is { IsSome: true } identity ? identity.Hash : 0);
+                        if (chances is null)
+                        {
+                            TellEvicted(frame);
+                        }
+
                         return true;
                     }
 
@@ -179,7 +226,7 @@ internal sealed class Reclaimer(
                 }
 
                 // Pinned, or being discarded: in the latter case the discarder takes it out after us.
-                policy.PutBack(frame);
+                _policy.PutBack(frame);
             }
         }
         finally
@@ -192,11 +239,50 @@ internal sealed class Reclaimer(
         return false;
     }
 
+    /// <summary>Decides about a claimed page whether it goes or is spared for those who use it.</summary>
+    /// <returns>Whether the claim has ended.</returns>
+    private bool TrySpare(SharerChances known, int frame, int generation, ref int spared)
+    {
+        var stays = spared < MostSpared && known.TrySpare(frame, generation);
+        _lock.Enter();
+        try
+        {
+            if (!stays)
+            {
+                TellEvicted(frame);
+                return false;
+            }
+
+            spared++;
+            if (frames[frame].State.TryUnclaim(generation))
+            {
+                _spares.Increment();
+                _policy.Spare(frame);
+            }
+            else
+            {
+                AbandonClaim(frame);
+            }
+
+            return true;
+        }
+        finally
+        {
+            _lock.Exit();
+        }
+    }
+
+    private void TellEvicted(int frame) =>
+        _policy.Evicted(frame, frames.IdentityOf(frame) is { IsSome: true } identity ? identity.Hash : 0);
+
     /// <summary>A discard ended the tenancy while the frame was claimed, and somebody pins it. The policy has it no more.</summary>
     private void AbandonClaim(int frame)
     {
         var identity = frames.IdentityOf(frame);
         Unlist(frame, identity);
+
+        // A picked frame still carries the mark of where it was picked from.
+        frames[frame].Queue = 0;
         frames[frame].State.DetachClaimed();
         if (frames.TryFreeDetached(frame))
         {

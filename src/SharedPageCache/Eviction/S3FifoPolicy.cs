@@ -138,6 +138,8 @@ internal sealed class S3FifoPolicy : IEvictionPolicy
         (standing == Standing.PickedFromMain ? _main : _small).Enqueue(frame);
     }
 
+    public void Spare(int frame) => _main.Enqueue(frame);
+
     public void Evicted(int frame, ulong identityHash)
     {
         Debug.Assert(!_small.Contains(frame) && !_main.Contains(frame), "only a picked frame is evicted");
@@ -182,6 +184,7 @@ internal sealed class S3FifoPolicy : IEvictionPolicy
             }
 
             header.Use = 0;
+            _frames.ForgetSpares(frame);
             _main.Enqueue(frame);
         }
     }
@@ -205,6 +208,7 @@ internal sealed class S3FifoPolicy : IEvictionPolicy
             }
 
             header.Use = (byte)(use - 1);
+            _frames.ForgetSpares(frame);
             _main.Enqueue(frame);
         }
     }

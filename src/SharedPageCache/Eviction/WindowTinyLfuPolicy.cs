@@ -33,12 +33,19 @@ namespace SharedPageCache.Eviction;
 /// pages that were there first stay, and each round hits them all. LRU, CLOCK, ARC and S3-FIFO hit none.
 /// </para>
 /// <para>
+/// <b>Which queue gives.</b> The main ring if it holds more than its share, else the window. Frames that neither has (their pages are on their way, dirty, or
+/// at the cold end) count as the window's: a long read takes many before its first page comes, and the main ring must not pay for them.
+/// </para>
+/// <para>
 /// <b>Shares change slowly.</b> When the window is to shrink, or the cache fills, each admission moves a few of the oldest to
 /// the main ring; when it is to grow the main ring gives until it has. No call moves more than a few frames.
 /// </para>
 /// <para>
 /// <b>Pages that cannot go</b> (put back because they are pinned) become the youngest of their queue; when sixteen in a row,
 /// or all of the queue, were put back it is the other queue's turn, without a comparison.
+/// </para>
+/// <para>
+/// <b>Pages that are spared</b> for those who share them stand in the main ring afterwards; the newcomer that was to take the place of one goes.
 /// </para>
 /// <para>
 /// <b>Costs.</b> Two links and a byte in the header, 5.4 bytes a page for the sketch, 7 KiB for the miniatures (less in
@@ -73,6 +80,13 @@ internal sealed class WindowTinyLfuPolicy : IEvictionPolicy
 
     /// <summary>How many frames of that standing were put back in a row.</summary>
     private int _putBacks;
+
+    /// <summary>The last pick from the main ring for a newcomer, and the newcomer: should the former be spared.</summary>
+    private int _displaced = FrameQueue.None;
+    private int _displacer = FrameQueue.None;
+
+    /// <summary>A newcomer whose comparison is decided against it already.</summary>
+    private int _loser = FrameQueue.None;
 
     /// <summary>Makes a policy that holds no frame.</summary>
     /// <param name="frames">The frames; the use counts are read and lowered here.</param>
@@ -143,8 +157,23 @@ internal sealed class WindowTinyLfuPolicy : IEvictionPolicy
         (standing == Standing.PickedFromMain ? _main : _window).Enqueue(frame);
     }
 
+    public void Spare(int frame)
+    {
+        _main.Enqueue(frame);
+        if (frame == _displaced && _frames[_displacer].Queue == (byte)Standing.Main)
+        {
+            // The comparison is decided the other way: the newcomer goes, and not the next of the main ring in its stead.
+            _main.Remove(_displacer);
+            _window.EnqueueBefore(_window.Oldest, _displacer);
+            _loser = _displacer;
+        }
+
+        _displaced = FrameQueue.None;
+    }
+
     public void Evicted(int frame, ulong identityHash)
     {
+        _loser = frame == _loser ? FrameQueue.None : _loser;
         Debug.Assert(!_window.Contains(frame) && !_main.Contains(frame), "only a picked frame is evicted");
         _frames[frame].Queue = (byte)Standing.Outside;
         _stuck = Standing.Outside;
@@ -169,12 +198,12 @@ internal sealed class WindowTinyLfuPolicy : IEvictionPolicy
         var windowFrames = _tuner.WindowFrames;
 
         // Each promotion uses up a use count; hits that keep raising them meanwhile cannot hold the call up.
-        for (var chances = _window.Count; chances >= 0 && (_window.Count >= windowFrames || _main.Count == 0); chances--)
+        for (var chances = _window.Count; chances >= 0 && _main.Count <= _capacity - windowFrames; chances--)
         {
             var candidate = _window.Oldest;
             if (candidate == FrameQueue.None)
             {
-                return FrameQueue.None;
+                break;
             }
 
             if (_frames[candidate].UseCount > 0)
@@ -185,13 +214,14 @@ internal sealed class WindowTinyLfuPolicy : IEvictionPolicy
             }
 
             var victim = OldestUnusedOfMain();
-            if (victim == FrameQueue.None || EstimateOf(candidate) is var asked && (asked < LeastAsked || asked <= EstimateOf(victim)))
+            if (victim == FrameQueue.None || candidate == _loser || EstimateOf(candidate) is var asked && (asked < LeastAsked || asked <= EstimateOf(victim)))
             {
                 return Take(_window, candidate, Standing.PickedFromWindow);
             }
 
             Take(_main, victim, Standing.PickedFromMain);
             Promote(candidate);
+            (_displaced, _displacer) = (victim, candidate);
             return victim;
         }
 
@@ -240,6 +270,7 @@ internal sealed class WindowTinyLfuPolicy : IEvictionPolicy
         ref var header = ref _frames[frame];
         _sketch.Add(HashOf(frame), header.UseCount);
         header.Use &= FrameHeader.Sampled;
+        _frames.ForgetSpares(frame);
     }
 
     private void LearnSamples()

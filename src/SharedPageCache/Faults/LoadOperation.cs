@@ -30,6 +30,9 @@ internal sealed class LoadOperation(FileMapping file, Leaf leaf, FileMapping.Coo
     /// <summary>The pieces of a composite page; null for a run of blocks.</summary>
     public WindowRun[]? Pieces { get; init; }
 
+    /// <summary>What the caller has said about the pages.</summary>
+    public LoadManner Manner { get; init; }
+
     /// <summary>
     /// Whether bytes of the page can only be read through the file: then they are what that file said while it was read,
     /// and not a block that stays what it is until it is discarded.

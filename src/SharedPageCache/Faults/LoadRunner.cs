@@ -1,3 +1,4 @@
+using SharedPageCache.Eviction;
 using SharedPageCache.Frames;
 using SharedPageCache.Mappings;
 
@@ -164,7 +165,12 @@ internal sealed class LoadRunner(Rooms rooms, LoadTable loads, PageInstaller ins
             if (_frames[loaded.Frame].State.TryPublish(loaded.Generation))
             {
                 rooms.Reclaimer.Admit(
-                    loaded.Frame, loaded.Generation, loaded.Identity.IsSome ? loaded.Identity.Hash : 0);
+                    loaded.Frame, loaded.Generation, loaded.Identity.IsSome ? loaded.Identity.Hash : 0,
+                    (load.Manner & LoadManner.Cold) != 0 ? Entry.Cold : Entry.Newcomer);
+                if ((load.Manner & LoadManner.Kept) != 0)
+                {
+                    rooms.Reader.MarkKept(loaded.Frame);
+                }
             }
         }
 

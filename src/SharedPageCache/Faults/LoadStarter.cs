@@ -44,9 +44,9 @@ internal sealed class LoadStarter(Rooms rooms, LoadTable loads)
     }
 
     /// <summary>Starts the load of a page that has a block, and of as many neighbours as are wanted and fit.</summary>
-    public Outcome TryStart(FileMapping file, long page, LeafFinder.Found found, PageSource source, int wanted, out LoadOperation? load)
+    public Outcome TryStart(FileMapping file, long page, LeafFinder.Found found, PageSource source, int wanted, LoadManner manner, out LoadOperation? load)
     {
-        load = new LoadOperation(file, found.Leaf, found.Cookie, page);
+        load = new LoadOperation(file, found.Leaf, found.Cookie, page) { Manner = manner };
         var outcome = TryAddFrame(file, load, BlockIdentity.Of(file.Volume.Number, source.Block, source.Generation), pin: 2);
         if (outcome != Outcome.Started)
         {
@@ -83,7 +83,7 @@ internal sealed class LoadStarter(Rooms rooms, LoadTable loads)
     }
 
     /// <summary>Starts the load of a page that is made of several runs.</summary>
-    public Outcome TryStartComposite(FileMapping file, long page, LeafFinder.Found found, out LoadOperation? load)
+    public Outcome TryStartComposite(FileMapping file, long page, LeafFinder.Found found, LoadManner manner, out LoadOperation? load)
     {
         var slot = Window.SlotOf(page);
         var start = slot << rooms.PageShift;
@@ -102,7 +102,7 @@ internal sealed class LoadStarter(Rooms rooms, LoadTable loads)
             return Outcome.NoFrame;
         }
 
-        var fresh = new LoadOperation(file, found.Leaf, found.Cookie, page) { Pieces = [.. pieces] };
+        var fresh = new LoadOperation(file, found.Leaf, found.Cookie, page) { Pieces = [.. pieces], Manner = manner };
         fresh.Frames.Add(new LoadOperation.LoadedFrame(frame, generation, default));
         if (loads.FindOrAdd(found.Leaf, slot, fresh) is not null)
         {

@@ -44,7 +44,9 @@ internal sealed partial class PageFaults
     /// <param name="Wanted">How many pages from there on the caller is going to read.</param>
     /// <param name="Blocking">Whether to block the thread instead of awaiting.</param>
     /// <param name="NeedsFrame">Whether a read around the cache will not do (leases).</param>
-    public readonly record struct Request(FileMapping File, long Page, int Wanted, bool Blocking, bool NeedsFrame = false);
+    /// <param name="Manner">What the caller has said about the pages.</param>
+    public readonly record struct Request(
+        FileMapping File, long Page, int Wanted, bool Blocking, bool NeedsFrame = false, LoadManner Manner = LoadManner.Plain);
 
     /// <summary>The part of a fault that needs no wait; false if there is more to do.</summary>
     public bool TryFaultMinor(FileMapping file, long page, out PageHold hold)
@@ -83,7 +85,7 @@ internal sealed partial class PageFaults
     /// <exception cref="ExtentMapException">The engine failed.</exception>
     public async ValueTask<PageHold> FaultAsync(Request request, CancellationToken cancellationToken)
     {
-        var (file, page, wanted, blocking, needsFrame) = request;
+        var (file, page, wanted, blocking, needsFrame, manner) = request;
         var failures = 0;
         Backoff backoff = default;
         while (true)
@@ -145,10 +147,10 @@ internal sealed partial class PageFaults
                 continue;
             }
 
-            var pages = failures > 0 ? 1 : wanted + PlanReadAhead(file, page, wanted);
+            var pages = failures > 0 ? 1 : wanted + PlanReadAhead(file, page, wanted, manner);
             var outcome = source.Kind == PageSourceKind.Block
-                ? _starter.TryStart(file, page, found, source, pages, out var load)
-                : _starter.TryStartComposite(file, page, found, out load);
+                ? _starter.TryStart(file, page, found, source, pages, manner, out var load)
+                : _starter.TryStartComposite(file, page, found, manner, out load);
             switch (outcome)
             {
                 case LoadStarter.Outcome.Lost:
@@ -178,7 +180,7 @@ internal sealed partial class PageFaults
             var run = _runner.RunAsync(load, blocking);
             if (!blocking && !run.IsCompleted)
             {
-                loaded += StartFollowing(file, page + loaded, wanted - loaded);
+                loaded += StartFollowing(file, page + loaded, wanted - loaded, manner);
             }
 
             if (await WaitAsync(request, load, hold, first.Generation, failures, cancellationToken).ConfigureAwait(false))
@@ -201,7 +203,8 @@ internal sealed partial class PageFaults
     /// Starts loads for a range and waits until they have ended; errors are left to who reads the pages. Ends when it has
     /// come by as many pages as the cache has frames, since more would only evict these, or by as many windows of holes.
     /// </summary>
-    public async ValueTask PrefetchAsync(FileMapping file, long firstPage, long lastPage, CancellationToken cancellationToken)
+    public async ValueTask PrefetchAsync(
+        FileMapping file, long firstPage, long lastPage, LoadManner manner, CancellationToken cancellationToken)
     {
         var running = new List<LoadOperation>(MostParallelLoads);
         var left = _rooms.Plan.FrameCount - _rooms.Plan.Reserve;
@@ -228,7 +231,7 @@ internal sealed partial class PageFaults
                 continue;
             }
 
-            if (!TryStartMissing(file, page, found, (int)Math.Min(lastPage - page + 1, left), out var load))
+            if (!TryStartMissing(file, page, found, (int)Math.Min(lastPage - page + 1, left), manner, out var load))
             {
                 page++;
                 left--;
@@ -391,13 +394,13 @@ internal sealed partial class PageFaults
 
     /// <summary>The rest of a long read that lies elsewhere on the device is fetched at the same time.</summary>
     /// <returns>How many pages that is.</returns>
-    private int StartFollowing(FileMapping file, long page, int wanted)
+    private int StartFollowing(FileMapping file, long page, int wanted, LoadManner manner)
     {
         var pages = 0;
         for (var started = 1; wanted > pages && started < MostParallelLoads; started++)
         {
             if (!LeafFinder.TryFind(file, page + pages, out var found)
-                || !TryStartMissing(file, page + pages, found, wanted - pages, out var load))
+                || !TryStartMissing(file, page + pages, found, wanted - pages, manner, out var load))
             {
                 break;
             }
@@ -422,11 +425,16 @@ internal sealed partial class PageFaults
 
     /// <summary>Starts a load of a page that is nowhere in memory, for nobody in particular.</summary>
     private bool TryStartMissing(
-        FileMapping file, long page, LeafFinder.Found found, int wanted, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out LoadOperation? load)
+        FileMapping file, long page, LeafFinder.Found found, int wanted, LoadManner manner, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out LoadOperation? load)
     {
         load = null;
         if (TryFaultMinor(file, page, out var hold))
         {
+            if ((manner & LoadManner.Kept) != 0 && hold.Kind == PageHoldKind.Pinned)
+            {
+                _rooms.Reader.MarkKept(hold.Frame);
+            }
+
             Release(hold);
             return false;
         }
@@ -434,9 +442,9 @@ internal sealed partial class PageFaults
         var source = found.Leaf.Resolve(Window.SlotOf(page), _rooms.PageShift);
         var outcome = source.Kind switch
         {
-            PageSourceKind.Block => _starter.TryStart(file, page, found, source, wanted, out load),
+            PageSourceKind.Block => _starter.TryStart(file, page, found, source, wanted, manner, out load),
             PageSourceKind.Composite when file.MayLoadThrough(found.Leaf, found.Cookie) =>
-                _starter.TryStartComposite(file, page, found, out load),
+                _starter.TryStartComposite(file, page, found, manner, out load),
             _ => LoadStarter.Outcome.Lost,
         };
         if (outcome != LoadStarter.Outcome.Started)
@@ -452,8 +460,13 @@ internal sealed partial class PageFaults
     }
 
     /// <summary>How many pages behind the wanted ones to fetch: doubles while faults follow each other.</summary>
-    private int PlanReadAhead(FileMapping file, long page, int wanted)
+    private int PlanReadAhead(FileMapping file, long page, int wanted, LoadManner manner)
     {
+        if ((manner & LoadManner.Onwards) != 0)
+        {
+            return _maxReadAhead;
+        }
+
         if (_maxReadAhead == 0 || page != file.ReadAheadNext)
         {
             return 0;

@@ -29,9 +29,9 @@ internal sealed class PageLeases(Rooms rooms, PageFaults faults)
 
     /// <summary>Leases the page if it is resident, without any wait.</summary>
     public bool TryTake(FileMapping file, PageTree tree, long page, out PageHold hold) =>
-        TryTake(file, tree, page, isOwnLoad: false, out hold);
+        TryTake(file, tree, page, isOwnLoad: false, LoadManner.Plain, out hold);
 
-    private bool TryTake(FileMapping file, PageTree tree, long page, bool isOwnLoad, out PageHold hold)
+    private bool TryTake(FileMapping file, PageTree tree, long page, bool isOwnLoad, LoadManner manner, out PageHold hold)
     {
         var slot = Window.SlotOf(page);
         if (tree.FindLeaf(Window.Of(page)) is { } leaf)
@@ -48,7 +48,7 @@ internal sealed class PageLeases(Rooms rooms, PageFaults faults)
             {
                 if (leaf[slot] == reference && TryCharge(hold))
                 {
-                    NoteUse(file, page, leaf, hold.Frame, isOwnLoad);
+                    NoteUse(file, page, leaf, hold.Frame, isOwnLoad, manner);
                     return true;
                 }
 
@@ -66,22 +66,23 @@ internal sealed class PageLeases(Rooms rooms, PageFaults faults)
     /// <param name="wanted">How many pages from there on the caller is going to lease.</param>
     /// <param name="waits">Whether to wait for leases of others to end.</param>
     /// <param name="isOwnLoad">Whether the caller has loaded the page on its way to here: then it is no hit.</param>
+    /// <param name="manner">What the caller has said about the pages.</param>
     /// <param name="cancellationToken">Cancels this caller's wait.</param>
     /// <returns>A hold; none if the limit is reached and the caller does not wait for leases to end.</returns>
     public async ValueTask<PageHold> TakeAsync(
-        FileMapping file, long page, int wanted, bool waits, bool isOwnLoad, CancellationToken cancellationToken)
+        FileMapping file, long page, int wanted, bool waits, bool isOwnLoad, LoadManner manner, CancellationToken cancellationToken)
     {
         while (true)
         {
             file.ThrowIfClosed();
-            if (TryTake(file, file.Tree, page, isOwnLoad, out var hold))
+            if (TryTake(file, file.Tree, page, isOwnLoad, manner, out var hold))
             {
                 return hold;
             }
 
             EngineCode.ThrowIfInCallback("PinAsync");
-            hold = await faults.FaultAsync(new PageFaults.Request(file, page, wanted, Blocking: false, NeedsFrame: true), cancellationToken)
-                .ConfigureAwait(false);
+            var request = new PageFaults.Request(file, page, wanted, Blocking: false, NeedsFrame: true, manner);
+            hold = await faults.FaultAsync(request, cancellationToken).ConfigureAwait(false);
             if (hold.Kind == PageHoldKind.Zero)
             {
                 return hold;
@@ -89,7 +90,7 @@ internal sealed class PageLeases(Rooms rooms, PageFaults faults)
 
             if (hold.Kind == PageHoldKind.Pinned && TryCharge(hold))
             {
-                if (!isOwnLoad && !hold.IsOwnLoad)
+                if (!isOwnLoad && !hold.IsOwnLoad && (manner & LoadManner.Cold) == 0)
                 {
                     rooms.Reader.MarkUse(hold.Frame);
                 }
@@ -223,7 +224,7 @@ internal sealed class PageLeases(Rooms rooms, PageFaults faults)
 
     private bool TryCharge(PageHold hold) => rooms.Quota.TryCharge(hold.Frame);
 
-    private void NoteUse(FileMapping file, long page, Leaf leaf, int frame, bool isOwnLoad)
+    private void NoteUse(FileMapping file, long page, Leaf leaf, int frame, bool isOwnLoad, LoadManner manner)
     {
         if (file.Touches is not { } touches || !touches.IsSet(page))
         {
@@ -236,7 +237,11 @@ internal sealed class PageLeases(Rooms rooms, PageFaults faults)
         }
         else
         {
-            rooms.Reader.MarkUse(frame);
+            if ((manner & LoadManner.Cold) == 0)
+            {
+                rooms.Reader.MarkUse(frame);
+            }
+
             rooms.Hits.Add(1);
         }
     }

@@ -59,5 +59,6 @@ internal sealed class PageReads(Rooms rooms, PageFaults faults)
 
     /// <summary>Begins a read by copying what is resident.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public ReadCursor Begin(FileMapping file, long offset, int length) => new(rooms, file, file.Tree, offset, length);
+    public ReadCursor Begin(FileMapping file, long offset, int length, LoadManner manner = LoadManner.Plain) =>
+        new(rooms, file, file.Tree, offset, length, manner);
 }

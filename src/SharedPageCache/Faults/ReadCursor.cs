@@ -13,17 +13,19 @@ internal struct ReadCursor
     private readonly PageTree _tree;
     private readonly long _offset;
     private readonly int _count;
+    private readonly LoadManner _manner;
 
     /// <summary>The page behind the last one that this read's own loads, and that anybody's loads, brought it.</summary>
     private long _ownEnd;
     private long _loadedEnd;
 
-    public ReadCursor(Rooms rooms, FileMapping file, PageTree tree, long offset, int length)
+    public ReadCursor(Rooms rooms, FileMapping file, PageTree tree, long offset, int length, LoadManner manner)
     {
         _rooms = rooms;
         _file = file;
         _tree = tree;
         _offset = offset;
+        _manner = manner;
         _count = (int)Math.Max(0, Math.Min(length, tree.Length - offset));
     }
 
@@ -41,6 +43,21 @@ internal struct ReadCursor
         return Done == _count;
     }
 
+    /// <summary>Begins as the caller has said that it reads.</summary>
+    /// <returns>Whether the read is complete.</returns>
+    public bool CopyHinted(Span<byte> destination)
+    {
+        if ((_manner & LoadManner.Cold) == 0)
+        {
+            return CopyResident(destination);
+        }
+
+        // The pages are hits, and no use that the policy should know of.
+        Done += _rooms.Reader.CopyLoaded(_file, _file.Tree, _offset + Done, destination[Done.._count], isOwnLoad: true, out var pages);
+        _rooms.Hits.Add(pages);
+        return Done == _count;
+    }
+
     /// <summary>
     /// Goes on behind a faulted page: copies what its load has brought too, which is no hit, and then what is resident.
     /// </summary>
@@ -53,7 +70,7 @@ internal struct ReadCursor
     public readonly PageFaults.Request Request(bool blocking)
     {
         var last = _offset + _count - 1 >> _rooms.PageShift;
-        return new PageFaults.Request(_file, Page, (int)(last - Page + 1), blocking);
+        return new PageFaults.Request(_file, Page, (int)(last - Page + 1), blocking, Manner: _manner);
     }
 
     /// <summary>Copies the faulted page.</summary>
@@ -83,7 +100,7 @@ internal struct ReadCursor
         }
 
         // The load that brought a page is not a use of it; one that this read had started before may be waited for here.
-        if (hold.Kind == PageHoldKind.Pinned && Page >= _ownEnd)
+        if (hold.Kind == PageHoldKind.Pinned && Page >= _ownEnd && (_manner & LoadManner.Cold) == 0)
         {
             _rooms.Reader.MarkUse(hold.Frame);
         }
@@ -101,13 +118,18 @@ internal struct ReadCursor
         // The current version: an engine may have invalidated the one that the read began with.
         var most = (int)Math.Min(_count, (end << _rooms.PageShift) - _offset);
         Done += _rooms.Reader.CopyLoaded(
-            _file, _file.Tree, _offset + Done, destination[Done..most], isOwnLoad, out var pages);
+            _file, _file.Tree, _offset + Done, destination[Done..most], isOwnLoad || (_manner & LoadManner.Cold) != 0, out var pages);
         _rooms.Counters.Misses.Add(pages);
         return Done == most;
     }
 
     private bool CopyRest(Span<byte> destination)
     {
+        if ((_manner & LoadManner.Cold) != 0)
+        {
+            return CopyHinted(destination);
+        }
+
         Done += _rooms.Reader.CopyResident(_file, _file.Tree, _offset + Done, destination[Done.._count]);
         return Done == _count;
     }

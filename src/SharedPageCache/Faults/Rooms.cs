@@ -15,14 +15,14 @@ internal sealed class Rooms
 {
     public Rooms(
         MemoryPlan plan, bool hugePages, Func<FrameTable, int, IEvictionPolicy> makePolicy, TimeProvider time,
-        int firstGeneration = 1, int volumeNumbers = BlockIdentity.MaxVolume + 1, bool isChecked = false, Action<CacheMisuse>? misuseListener = null)
+        int firstGeneration = 1, int volumeNumbers = BlockIdentity.MaxVolume + 1, bool sharersWeigh = false, bool isChecked = false, Action<CacheMisuse>? misuseListener = null)
     {
         Time = time;
         Volumes = new VolumeList(volumeNumbers);
         Plan = plan;
         PageShift = System.Numerics.BitOperations.Log2((uint)plan.PageSize);
         Arena = new Arena(plan.FrameCount, plan.PageSize, hugePages);
-        Frames = new FrameTable(plan.FrameCount, firstGeneration);
+        Frames = new FrameTable(plan.FrameCount, firstGeneration, countsSpares: sharersWeigh);
         Table = new PhysicalTable(Frames);
         Rmap = new ReverseMap(Frames);
         TouchedFrames = new FrameBits(plan.FrameCount);
@@ -32,7 +32,9 @@ internal sealed class Rooms
         Pool.Fill(first: plan.Reserve);
         var walk = new ReferenceWalk(Rmap, Families, Ledger, PageShift);
         Walk = walk;
-        Reclaimer = new Reclaimer(Frames, Table, makePolicy(Frames, plan.FrameCount - plan.Reserve), walk, Pool, Volumes);
+        Sharers = new SharerChances(Frames, Rmap, Families);
+        Reclaimer = new Reclaimer(
+            Frames, Table, makePolicy(Frames, plan.FrameCount - plan.Reserve), walk, Pool, Volumes, sharersWeigh ? Sharers : null);
         Sweeper = new LeafSweeper(Frames, Families, Ledger, Pool, Rmap);
         Supply = new FrameSupply(Pool, Reclaimer, Sweeper, Ledger, Volumes, plan, () => MetadataBytes);
         Quota = new LeaseQuota(Frames, LeasedFrames, plan.LeaseLimit);
@@ -68,6 +70,8 @@ internal sealed class Rooms
     public FramePool Pool { get; }
 
     public ReferenceWalk Walk { get; }
+
+    public SharerChances Sharers { get; }
 
     public Reclaimer Reclaimer { get; }
 

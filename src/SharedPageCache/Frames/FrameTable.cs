@@ -19,8 +19,12 @@ internal sealed class FrameTable
     /// <summary>The engine's generations, kept apart because most engines have none: made when one is first seen.</summary>
     private NativeArray<uint>? _engineGenerations;
 
-    public FrameTable(int count, int firstGeneration = 1)
+    /// <summary>How often each frame was spared since it was last used; null if sharers do not weigh.</summary>
+    private readonly NativeArray<byte>? _spares;
+
+    public FrameTable(int count, int firstGeneration = 1, bool countsSpares = false)
     {
+        _spares = countsSpares ? new NativeArray<byte>(count) : null;
         _headers = new NativeArray<FrameHeader>(count);
         for (var i = 0; i < count; i++)
         {
@@ -33,14 +37,32 @@ internal sealed class FrameTable
     public int Count => _headers.Length;
 
     /// <summary>Hits of sampled frames, for the policy.</summary>
-    public HitSamples Samples { get; } = new();
+    public HitSamples Samples { get; private set; } = new(HitSamples.Few);
 
-    public long Bytes => _headers.Bytes + (Atomic.LoadAcquire(ref _engineGenerations)?.Bytes ?? 0);
+    public long Bytes => _headers.Bytes + (_spares?.Bytes ?? 0) + (Atomic.LoadAcquire(ref _engineGenerations)?.Bytes ?? 0);
 
     public ref FrameHeader this[int frame]
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         get => ref _headers[frame];
+    }
+
+    /// <summary>Makes room for many hits: said by a policy that samples every frame, before the first.</summary>
+    public void HearAllHits() => Samples = new HitSamples(HitSamples.ForAll(Count));
+
+    /// <summary>How often the frame was spared for its sharers since it was last used.</summary>
+    public int SparesOf(int frame) => _spares?[frame] ?? 0;
+
+    /// <summary>The frame is spared once more; its claimer says so.</summary>
+    public void CountSpare(int frame) => _spares![frame]++;
+
+    /// <summary>The frame was used since it was spared, or its tenancy has ended. Said by the policy and by the frame's owner.</summary>
+    public void ForgetSpares(int frame)
+    {
+        if (_spares is not null)
+        {
+            _spares[frame] = 0;
+        }
     }
 
     /// <summary>

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using SharedPageCache.Concurrency;
 
 namespace SharedPageCache.Frames;
@@ -9,26 +8,40 @@ namespace SharedPageCache.Frames;
 /// </summary>
 /// <remarks>
 /// Readers write without an atomic operation: to a stripe of their processor, and only on hits of sampled frames (one in a
-/// thousand in a cache of 1 GiB). The policy empties the stripes under its lock, before it decides anything. A reader that
+/// thousand in a cache of 1 GiB; all of them with LRU). The policy empties the stripes under its lock, before it decides anything. A reader that
 /// writes meanwhile may bring an entry back that was taken: it counts twice, and nothing else happens.
+/// <code>
+///   stripe:  count | frame, frame, ...
+/// </code>
 /// </remarks>
-internal sealed class HitSamples
+/// <param name="entries">How many hits a stripe holds: two less than a multiple of 32, so that stripes are whole cache lines.</param>
+internal sealed class HitSamples(int entries)
 {
-    private const int EntriesInStripe = 30;
+    /// <summary>For a policy that samples a few frames.</summary>
+    public const int Few = 30;
 
-    private readonly Stripe[] _stripes = new Stripe[StripeCount()];
+    /// <summary>For a policy that hears of every hit: an eighth of the frames, 4 KiB at most.</summary>
+    public static int ForAll(int frames) => (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(frames / 8, 32, 1024)) - 2;
 
-    public long Bytes => _stripes.LongLength * 128;
+    private static readonly int StripeCount =
+        (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Min(Environment.ProcessorCount, 64));
+
+    private readonly int[] _stripes = new int[StripeCount * (entries + 2)];
+
+    public long Bytes => _stripes.LongLength * sizeof(int);
+
+    /// <summary>No call of <see cref="TakeAll"/> brings more.</summary>
+    public int MostEntries => StripeCount * entries;
 
     /// <summary>A sampled frame was used.</summary>
     public void Add(int frame)
     {
-        ref var stripe = ref _stripes[Thread.GetCurrentProcessorId() & (_stripes.Length - 1)];
-        var count = Atomic.LoadAcquire(ref stripe.Count);
-        if ((uint)count < EntriesInStripe)
+        var stripe = (Thread.GetCurrentProcessorId() & (StripeCount - 1)) * (entries + 2);
+        var count = Atomic.LoadAcquire(ref _stripes[stripe]);
+        if ((uint)count < (uint)entries)
         {
-            stripe.Frames[count] = frame;
-            Atomic.StoreRelease(ref stripe.Count, count + 1);
+            _stripes[stripe + 1 + count] = frame;
+            Atomic.StoreRelease(ref _stripes[stripe], count + 1);
         }
     }
 
@@ -36,38 +49,20 @@ internal sealed class HitSamples
     /// <param name="taken">Receives frames.</param>
     public void TakeAll(List<int> taken)
     {
-        for (var i = 0; i < _stripes.Length; i++)
+        for (var stripe = 0; stripe < _stripes.Length; stripe += entries + 2)
         {
-            ref var stripe = ref _stripes[i];
-            var count = Atomic.LoadAcquire(ref stripe.Count);
+            var count = Atomic.LoadAcquire(ref _stripes[stripe]);
             if (count == 0)
             {
                 continue;
             }
 
-            foreach (var frame in ((ReadOnlySpan<int>)stripe.Frames)[..count])
+            foreach (var frame in _stripes.AsSpan(stripe + 1, count))
             {
                 taken.Add(frame);
             }
 
-            Atomic.StoreRelease(ref stripe.Count, 0);
+            Atomic.StoreRelease(ref _stripes[stripe], 0);
         }
-    }
-
-    private static int StripeCount() =>
-        (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Min(Environment.ProcessorCount, 64));
-
-    [StructLayout(LayoutKind.Sequential)]
-    private struct Stripe
-    {
-        public int Count;
-        public Entries Frames;
-        private readonly int _padding;
-    }
-
-    [System.Runtime.CompilerServices.InlineArray(EntriesInStripe)]
-    private struct Entries
-    {
-        private int _first;
     }
 }

@@ -74,6 +74,13 @@ internal sealed class PageReader(
     /// <summary>Notes a use of a frame that the caller has pinned.</summary>
     public void MarkUse(int frame) => MarkUse(frame, ref frames[frame], FrameTable.MaxUse);
 
+    /// <summary>A page that the caller has pinned will be used again: it stands as one that was used twice, which every policy honours.</summary>
+    public void MarkKept(int frame)
+    {
+        MarkUse(frame);
+        MarkUse(frame);
+    }
+
     private int CopyPages(
         FileMapping file, PageTree tree, long offset, Span<byte> destination, int mostUse, out int pages)
     {

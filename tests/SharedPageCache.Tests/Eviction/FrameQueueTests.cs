@@ -79,8 +79,18 @@ public sealed class FrameQueueTests
             }
             else if (random.Next(4) > 0)
             {
-                queue.Enqueue(frame);
-                list.Add(frame);
+                int place = random.Next(list.Count + 1);
+                if (place == list.Count)
+                {
+                    queue.Enqueue(frame);
+                }
+                else
+                {
+                    queue.EnqueueBefore(list[place], frame);
+                }
+
+                list.Insert(place, frame);
+                Assert.Equal(place + 1 < list.Count ? list[place + 1] : FrameQueue.None, queue.YoungerThan(frame));
             }
             else
             {

@@ -107,6 +107,29 @@ public class EvictedPageTests
         Assert.Equal(reads, cache.Device.BlocksRead);
     }
 
+    /// <summary>A long read takes many frames before its pages come: they are the window's, not the main ring's.</summary>
+    [Fact]
+    [Trait("Row", "D2")]
+    public void A_scan_in_long_reads_leaves_what_is_asked_for_often()
+    {
+        using var cache = new TestCache(frames: 1024, deviceLength: 16 << 20, policy: EvictionPolicy.WindowTinyLfu);
+        var hot = cache.OpenRun(0, 400 * 4096);
+        for (var round = 0; round < 6; round++)
+        {
+            hot.ReadAll();
+        }
+
+        var scan = cache.OpenRun(2 << 20, 3000 * 4096);
+        for (var page = 0; page < 3000; page += 60)
+        {
+            scan.ReadAt(page * 4096, 60 * 4096);
+        }
+
+        var reads = cache.Device.BlocksRead;
+        hot.ReadAll();
+        Assert.InRange(cache.Device.BlocksRead - reads, 0, 20);
+    }
+
     [Fact]
     [Trait("Row", "D2")]
     public void A_page_that_comes_back_soon_after_its_eviction_is_remembered()
@@ -305,6 +328,8 @@ public class EvictedPageTests
         }
 
         public void PutBack(int frame) => policy.PutBack(frame);
+
+        public void Spare(int frame) => policy.Spare(frame);
 
         public void Evicted(int frame, ulong identityHash) => policy.Evicted(frame, identityHash);
 

@@ -18,9 +18,13 @@ public sealed class TestCache : IDisposable
         long? capacity = null,
         VolumeId? id = null,
         int? firstGeneration = null,
-        int? volumeNumbers = null)
+        int? volumeNumbers = null,
+        SharerWeight weight = SharerWeight.None)
     {
-        var options = new PageCacheOptions { PageSize = pageSize, Policy = policy, MaxReadAheadPages = readAhead, HugePages = false, Checked = IsChecked };
+        var options = new PageCacheOptions
+        {
+            PageSize = pageSize, Policy = policy, MaxReadAheadPages = readAhead, HugePages = false, Checked = IsChecked, SharerWeight = weight,
+        };
         options.FirstGeneration = firstGeneration ?? options.FirstGeneration;
         options.VolumeNumbers = volumeNumbers ?? options.VolumeNumbers;
         if (capacity is { } bytes)
