@@ -6,8 +6,11 @@ namespace SharedPageCache.HitRate;
 /// <param name="Traces">The folder with the traces and reference.tsv.</param>
 /// <param name="Policies">The policies to replay, in this order for each row.</param>
 /// <param name="Trace">The only trace to replay, or null for all.</param>
-/// <param name="Json">Whether to print one JSON object instead of tables.</param>
-internal sealed record Arguments(string Traces, IReadOnlyList<ReplayedPolicy> Policies, string? Trace, bool Json)
+/// <param name="Clones">Whether to replay the clone traces instead of the traces themselves.</param>
+/// <param name="Format">How to print.</param>
+/// <param name="Plots">Where pictures go, or null.</param>
+internal sealed record Arguments(
+    string Traces, IReadOnlyList<ReplayedPolicy> Policies, string? Trace, bool Clones, OutputFormat Format, string? Plots)
 {
     private static readonly string Usage =
         $"""
@@ -16,7 +19,10 @@ internal sealed record Arguments(string Traces, IReadOnlyList<ReplayedPolicy> Po
           --traces PATH     folder with NAME.u64.gz files and reference.tsv (required)
           --policy NAME     {string.Join(", ", ReplayedPolicy.All.Select(policy => policy.Name))} or all (default)
           --trace NAME      only this trace
+          --clones          synthetic: {CloneReplay.Clones} clones of each trace with a tenth of the pages private, shared and per file
+          --markdown        tables in Markdown: a row for each trace and cache size, a column for each policy
           --json            one JSON object instead of tables
+          --plot PATH       also write a picture for each trace into this folder: hit ratio against cache size (SVG)
         """;
 
     /// <summary>Reads the command line.</summary>
@@ -29,7 +35,9 @@ internal sealed record Arguments(string Traces, IReadOnlyList<ReplayedPolicy> Po
         message = Usage;
         string? traces = null;
         string? trace = null;
-        bool json = false;
+        string? plots = null;
+        bool clones = false;
+        OutputFormat format = OutputFormat.Lines;
         IReadOnlyList<ReplayedPolicy> policies = ReplayedPolicy.All;
         for (int i = 0; i < args.Length; i++)
         {
@@ -37,13 +45,22 @@ internal sealed record Arguments(string Traces, IReadOnlyList<ReplayedPolicy> Po
             switch (args[i])
             {
                 case "--json":
-                    json = true;
+                    format = OutputFormat.Json;
+                    continue;
+                case "--markdown":
+                    format = OutputFormat.Markdown;
+                    continue;
+                case "--clones":
+                    clones = true;
                     continue;
                 case "--traces" when value is not null:
                     traces = value;
                     break;
                 case "--trace" when value is not null:
                     trace = value;
+                    break;
+                case "--plot" when value is not null:
+                    plots = value;
                     break;
                 case "--policy" when value is "all":
                     policies = ReplayedPolicy.All;
@@ -64,7 +81,7 @@ internal sealed record Arguments(string Traces, IReadOnlyList<ReplayedPolicy> Po
             return false;
         }
 
-        arguments = new Arguments(traces, policies, trace, json);
+        arguments = new Arguments(traces, policies, trace, clones, format, plots);
         return true;
     }
 }

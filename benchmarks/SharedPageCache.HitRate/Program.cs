@@ -1,3 +1,4 @@
+using SharedPageCache;
 using SharedPageCache.HitRate;
 
 if (!Arguments.TryParse(args, out Arguments? arguments, out string message))
@@ -9,6 +10,7 @@ if (!Arguments.TryParse(args, out Arguments? arguments, out string message))
 try
 {
     List<Measurement> measurements = [];
+    List<CloneMeasurement> clones = [];
     foreach (IGrouping<string, ReferenceRow> rows in ReferenceTable.Read(arguments.Traces).GroupBy(row => row.Trace))
     {
         if (arguments.Trace is not null && arguments.Trace != rows.Key)
@@ -21,29 +23,31 @@ try
         {
             foreach (ReplayedPolicy policy in arguments.Policies)
             {
-                Measurement measurement = new(row, policy, Replay.HitRatio(trace, row.CachePages, policy.Policy));
-                measurements.Add(measurement);
-                if (!arguments.Json)
+                if (arguments.Clones)
                 {
-                    Report.WriteRow(Console.Out, measurement, first: measurements.Count == 1);
+                    clones.Add(MeasureClones(trace, row, policy));
+                    continue;
+                }
+
+                measurements.Add(new(row, policy, Replay.HitRatio(trace, row.CachePages, policy.Policy)));
+                if (arguments.Format == OutputFormat.Lines)
+                {
+                    Report.WriteRow(Console.Out, measurements[^1], first: measurements.Count == 1);
                 }
             }
         }
     }
 
-    if (measurements.Count == 0)
+    if (measurements.Count + clones.Count == 0)
     {
         Console.Error.WriteLine($"reference.tsv has no trace {arguments.Trace}.");
         return 2;
     }
 
-    if (arguments.Json)
+    Report.Write(Console.Out, arguments.Format, measurements, clones);
+    if (arguments.Plots is { } folder)
     {
-        Report.WriteJson(Console.Out, measurements);
-    }
-    else
-    {
-        Report.WriteSummary(Console.Out, measurements);
+        Plot.Write(folder, measurements).ForEach(Console.Error.WriteLine);
     }
 
     return 0;
@@ -52,4 +56,11 @@ catch (Exception error) when (error is IOException or InvalidDataException)
 {
     Console.Error.WriteLine(error.Message);
     return 1;
+}
+
+static CloneMeasurement MeasureClones(Trace trace, ReferenceRow row, ReplayedPolicy policy)
+{
+    return new(row, policy, Measure(true, SharerWeight.None), Measure(true, SharerWeight.Doublings), Measure(false, SharerWeight.None));
+
+    double Measure(bool isShared, SharerWeight weight) => CloneReplay.HitRatio(trace, row.CachePages, policy.Policy, isShared, weight);
 }

@@ -5,7 +5,7 @@ namespace SharedPageCache.HitRate;
 /// <summary>reference.tsv: hit ratios of other implementations, one row for each trace and cache size.</summary>
 internal static class ReferenceTable
 {
-    private const string Optimum = "belady";
+    private const string OptimumColumn = "belady";
 
     /// <summary>Columns before the first ratio: trace, requests, pages, fraction, cache_pages.</summary>
     private const int KeyColumns = 5;
@@ -26,8 +26,8 @@ internal static class ReferenceTable
 
             Dictionary<string, double> ratios = Enumerable.Range(KeyColumns, columns.Length - KeyColumns)
                 .ToDictionary(i => columns[i], i => double.Parse(cells[i], CultureInfo.InvariantCulture));
-            double best = ratios.Where(ratio => ratio.Key != Optimum).Max(ratio => ratio.Value);
-            rows.Add(new ReferenceRow(cells[0], int.Parse(cells[4], CultureInfo.InvariantCulture), ratios, best));
+            double best = ratios.Where(ratio => ratio.Key != OptimumColumn).Max(ratio => ratio.Value);
+            rows.Add(new ReferenceRow(cells[0], int.Parse(cells[4], CultureInfo.InvariantCulture), ratios, best, ratios[OptimumColumn]));
         }
 
         return rows;

@@ -16,14 +16,7 @@ internal static class Replay
     /// <param name="policy">The policy.</param>
     public static double HitRatio(Trace trace, int cachePages, EvictionPolicy policy)
     {
-        using PageCache cache = new(new PageCacheOptions
-        {
-            Name = trace.Name,
-            PageSize = PageSize,
-            Policy = policy,
-            MaxReadAheadPages = 0,
-            ExactFrameCount = FrameCountFor(cachePages),
-        });
+        using PageCache cache = MakeCache(trace, cachePages, policy, SharerWeight.None);
         BlankDevice device = new((long)trace.PageCount * PageSize);
         using CachedVolume volume = cache.AttachVolume(device);
         using MappedFile file = volume.OpenFile(new StraightMap(device.Length), device.Length);
@@ -36,10 +29,35 @@ internal static class Replay
             }
         }
 
-        PageCacheStatistics statistics = cache.GetStatistics();
-        CheckCounts(trace, cachePages, device, statistics);
+        CheckCounts(trace, cachePages, device, cache.GetStatistics());
         cache.Verify();
         return 1 - ((double)device.PagesRead(PageSize) / trace.Requests.Length);
+    }
+
+    /// <summary>A cache that holds so many pages.</summary>
+    public static PageCache MakeCache(Trace trace, int cachePages, EvictionPolicy policy, SharerWeight weight) => new(new PageCacheOptions
+    {
+        Name = trace.Name,
+        PageSize = PageSize,
+        Policy = policy,
+        SharerWeight = weight,
+        MaxReadAheadPages = 0,
+        ExactFrameCount = FrameCountFor(cachePages),
+    });
+
+    /// <summary>The replay counts what the device was asked for; the cache's own counts must say the same.</summary>
+    public static void CheckCounts(Trace trace, int cachePages, BlankDevice device, PageCacheStatistics statistics)
+    {
+        long misses = device.PagesRead(PageSize);
+        if (statistics.ReadsAround != 0
+            || statistics.MajorFaults != misses
+            || statistics.Evictions != Math.Max(0, misses - cachePages)
+            || statistics.ResidentBytes != Math.Min(misses, cachePages) * PageSize)
+        {
+            throw new InvalidDataException(
+                $"{trace.Name} at {cachePages} pages: the device was asked for {misses} pages, "
+                + $"but the cache counts {statistics}");
+        }
     }
 
     /// <summary>The cache keeps some frames in reserve for reads around it; these hold no page.</summary>
@@ -52,20 +70,5 @@ internal static class Replay
         }
 
         return frameCount;
-    }
-
-    /// <summary>The replay counts what the device was asked for; the cache's own counts must say the same.</summary>
-    private static void CheckCounts(Trace trace, int cachePages, BlankDevice device, PageCacheStatistics statistics)
-    {
-        long misses = device.PagesRead(PageSize);
-        if (statistics.ReadsAround != 0
-            || statistics.MajorFaults != misses
-            || statistics.Evictions != Math.Max(0, misses - cachePages)
-            || statistics.ResidentBytes != Math.Min(misses, cachePages) * PageSize)
-        {
-            throw new InvalidDataException(
-                $"{trace.Name} at {cachePages} pages: the device was asked for {misses} pages, "
-                + $"but the cache counts {statistics}");
-        }
     }
 }

@@ -10,6 +10,8 @@ internal sealed record ReplayedPolicy(string Name, EvictionPolicy Policy, string
     [
         new("wtinylfu", EvictionPolicy.WindowTinyLfu, "BitFaster.ConcurrentLfu"),
         new("s3fifo", EvictionPolicy.S3Fifo, "S3FIFO"),
+        new("sieve", EvictionPolicy.Sieve, "Sieve"),
         new("clock", EvictionPolicy.Clock, "Clock"),
+        new("lru", EvictionPolicy.Lru, "LRU"),
     ];
 }

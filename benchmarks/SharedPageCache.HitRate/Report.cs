@@ -24,8 +24,31 @@ internal static class Report
             + $"{measured.Reference,9:F4} {measured.DifferencePoints,7:F2} {measured.RegretPoints,7:F2}");
     }
 
+    /// <summary>Prints what was measured in the end.</summary>
+    public static void Write(
+        TextWriter output, OutputFormat format, List<Measurement> measurements, List<CloneMeasurement> clones)
+    {
+        switch (format)
+        {
+            case OutputFormat.Json:
+                WriteJson(output, measurements, clones);
+                return;
+            case OutputFormat.Markdown when measurements.Count > 0:
+                Tables.Write(output, measurements);
+                break;
+            case OutputFormat.Lines when measurements.Count > 0:
+                WriteSummary(output, measurements);
+                break;
+        }
+
+        if (clones.Count > 0)
+        {
+            Tables.WriteClones(output, clones);
+        }
+    }
+
     /// <summary>One line for each policy. Differences and regrets are in points of 1 %.</summary>
-    public static void WriteSummary(TextWriter output, List<Measurement> measurements)
+    private static void WriteSummary(TextWriter output, List<Measurement> measurements)
     {
         output.WriteLine();
         foreach (Summary summary in SummariesOf(measurements))
@@ -38,7 +61,7 @@ internal static class Report
         }
     }
 
-    public static void WriteJson(TextWriter output, List<Measurement> measurements)
+    private static void WriteJson(TextWriter output, List<Measurement> measurements, List<CloneMeasurement> clones)
     {
         object report = new
         {
@@ -54,6 +77,15 @@ internal static class Report
                 RegretPoints = Math.Round(measured.RegretPoints, 4),
             }),
             Summary = SummariesOf(measurements),
+            Clones = clones.Select(measured => new
+            {
+                measured.Row.Trace,
+                measured.Row.CachePages,
+                Policy = measured.Policy.Name,
+                Shared = Math.Round(measured.Shared, 6),
+                SharedWeighed = Math.Round(measured.SharedWeighed, 6),
+                PerFile = Math.Round(measured.PerFile, 6),
+            }),
         };
         output.WriteLine(JsonSerializer.Serialize(report, Json));
     }
