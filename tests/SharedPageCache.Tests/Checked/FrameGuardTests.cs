@@ -8,6 +8,8 @@ public class FrameGuardTests
 {
     private const int Page = CheckedCache.Page;
 
+    public static TheoryData<EvictionPolicy> Policies => [.. Enum.GetValues<EvictionPolicy>()];
+
     [Fact]
     public async Task A_write_through_the_memory_of_a_lease_that_has_ended_is_found_when_the_frame_is_free()
     {
@@ -203,14 +205,15 @@ public class FrameGuardTests
     }
 
     /// <summary>Reads, writes, clones, leases, flushes, discards, evictions, growth, failures: no report.</summary>
-    [Fact]
-    public async Task Right_use_is_silent()
+    [Theory]
+    [MemberData(nameof(Policies))]
+    public async Task Right_use_is_silent(EvictionPolicy policy)
     {
-        using var cache = new CheckedCache(frames: 16);
+        using var cache = new CheckedCache(frames: 16, options => options.Policy = policy);
         var dice = new SharedPageCache.TestKit.Runs.Dice(7);
         var file = cache.OpenMapped();
         var buffer = new byte[4 * Page];
-        for (var i = 0; i < 4000; i++)
+        for (var i = 0; i < 2000; i++)
         {
             var offset = dice.Below(15L) * Page;
             switch (dice.Below(9))
