@@ -51,9 +51,11 @@ internal sealed partial class VolumeWriter
         {
             while (_volume.Dirty.Settled < ticket && Price() > 0 && Atomic.LoadAcquire(ref _failedRound) <= since && !_volume.IsDetached)
             {
+                // See WaitAsync for the order.
+                var pulse = _rooms.WaitAsync(cancellationToken);
                 Noted();
                 _wake.Set();
-                await _rooms.WaitAsync(cancellationToken).ConfigureAwait(false);
+                await pulse.ConfigureAwait(false);
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)

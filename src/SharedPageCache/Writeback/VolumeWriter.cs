@@ -84,9 +84,11 @@ internal sealed partial class VolumeWriter : IVolumeWriter
         Atomic.Increment(ref _waiters);
         try
         {
+            // Counted in before the writer is woken, so that what it makes free is not missed.
+            var pulse = _rooms.WaitAsync(cancellationToken);
             Noted();
             _wake.Set();
-            await _rooms.WaitAsync(cancellationToken).ConfigureAwait(false);
+            await pulse.ConfigureAwait(false);
         }
         finally
         {
