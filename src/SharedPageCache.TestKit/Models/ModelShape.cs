@@ -54,7 +54,7 @@ public sealed record ModelShape(ulong Seed)
             Frames = dice.OneIn(2) ? dice.From(3, 16) : dice.From(17, 128),
             MostFiles = dice.From(2, 8),
             Steps = 8192,
-            Policy = dice.Pick(EvictionPolicy.WindowTinyLfu, EvictionPolicy.S3Fifo, EvictionPolicy.Clock),
+            Policy = dice.Pick<EvictionPolicy>(Enum.GetValues<EvictionPolicy>()),
             WritesInBackground = dice.OneIn(4),
             Yields = dice.OneIn(8),
         };
