@@ -33,6 +33,10 @@ public sealed class StormTests(ITestOutputHelper output)
     public void Disposing_in_the_middle_of_everything_ends_it_in_order() =>
         Run(StormKind.Dispose | StormKind.Engine, RoundMilliseconds / 4);
 
+    [Fact]
+    [Trait("Category", "Soak")]
+    public void Whatever_readers_say_and_sharers_weigh_no_byte_is_wrong() => Run(StormKind.Hints | StormKind.Engine | StormKind.Faults);
+
     private void Run(StormKind kind, int milliseconds = RoundMilliseconds, [System.Runtime.CompilerServices.CallerMemberName] string test = "")
     {
         var (rounds, operations, words, steps, faults, reads, evictions, exceptions, starved) = (0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L);

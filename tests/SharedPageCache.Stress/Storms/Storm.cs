@@ -28,6 +28,7 @@ internal sealed class Storm
         {
             PageSize = options.PageSize,
             Policy = options.Policy,
+            SharerWeight = options.Weight,
             ExactFrameCount = options.Frames,
             MaxReadAheadPages = options.ReadAhead,
             Checked = CheckedRuns.Has(options.Seed),

@@ -17,6 +17,9 @@ internal enum StormKind
 
     /// <summary>Volume and cache are disposed in the middle of it.</summary>
     Dispose = 4,
+
+    /// <summary>Every policy, sharers that weigh, reads with hints, and files that say what they are done with.</summary>
+    Hints = 8,
 }
 
 /// <summary>All that a seed decides about one round.</summary>
@@ -27,6 +30,8 @@ internal sealed record StormOptions
     public required StormKind Kind { get; init; }
 
     public required EvictionPolicy Policy { get; init; }
+
+    public required SharerWeight Weight { get; init; }
 
     public required int PageSize { get; init; }
 
@@ -64,6 +69,8 @@ internal sealed record StormOptions
 
     public bool HasEngine => (Kind & StormKind.Engine) != 0;
 
+    public bool HasHints => (Kind & StormKind.Hints) != 0;
+
     public bool HasFaults => (Kind & StormKind.Faults) != 0;
 
     public static StormOptions Of(StormKind kind, ulong seed, int milliseconds)
@@ -76,11 +83,14 @@ internal sealed record StormOptions
 
         // Each file alone is larger than the arena; the device holds a few files.
         var units = (int)Math.Clamp(arena * dice.From(2, 5) / block, 8, 3000);
+        var policy = Soak.Override("SPC_POLICY") ?? dice.Below(2);
+        var hasHints = (kind & StormKind.Hints) != 0;
         return new StormOptions
         {
             Seed = seed,
             Kind = kind,
-            Policy = (EvictionPolicy)(Soak.Override("SPC_POLICY") ?? dice.Below(2)),
+            Policy = hasHints ? (EvictionPolicy)(seed % (ulong)Enum.GetValues<EvictionPolicy>().Length) : (EvictionPolicy)policy,
+            Weight = hasHints ? SharerWeight.Doublings : SharerWeight.None,
             PageSize = page,
             BlockSize = block,
             Frames = frames,

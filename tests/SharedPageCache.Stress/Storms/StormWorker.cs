@@ -31,6 +31,10 @@ internal sealed partial class StormWorker
 
     private int PageSize => _storm.Options.PageSize;
 
+    private bool HasHints => _storm.Options.HasHints;
+
+    private ReadHint Hint() => (ReadHint)_dice.Below((int)ReadHint.DontNeed + 1);
+
     public void Run()
     {
         while (!_storm.IsStopped)
@@ -153,7 +157,13 @@ internal sealed partial class StormWorker
         var (offset, count) = PickRange(handle);
         Capture(handle, offset, count);
         Soil(count);
-        var read = handle.File.Read(offset, _buffer.AsSpan(0, count));
+        var into = _buffer.AsSpan(0, count);
+        var read = HasHints ? handle.File.Read(offset, into, Hint()) : handle.File.Read(offset, into);
+        if (HasHints && _dice.OneIn(6))
+        {
+            handle.File.Demote(offset, count * 4L);
+        }
+
         CheckCount(handle, offset, count, read);
         Check(handle, offset, _buffer.AsSpan(0, read));
     }
@@ -165,7 +175,8 @@ internal sealed partial class StormWorker
         Capture(handle, offset, count);
         Soil(count);
         using var source = _dice.OneIn(10) ? new CancellationTokenSource() : null;
-        var reading = handle.File.ReadAsync(offset, _buffer.AsMemory(0, count), source?.Token ?? default);
+        var (into, token) = (_buffer.AsMemory(0, count), source?.Token ?? default);
+        var reading = HasHints ? handle.File.ReadAsync(offset, into, Hint(), token) : handle.File.ReadAsync(offset, into, token);
         source?.Cancel();
         int read;
         try
@@ -234,7 +245,8 @@ internal sealed partial class StormWorker
         var (offset, _) = PickRange(handle);
         Capture(handle, offset, PageSize);
         using var patience = new CancellationTokenSource(Patience);
-        using var lease = Await(handle.File.PinAsync(offset, patience.Token), "PinAsync");
+        var pinning = HasHints ? handle.File.PinAsync(offset, Hint(), patience.Token) : handle.File.PinAsync(offset, patience.Token);
+        using var lease = Await(pinning, "PinAsync");
         Check(handle, offset, lease.Memory.Span);
         lease.Memory.CopyTo(_copy);
         Meanwhile();
@@ -283,7 +295,8 @@ internal sealed partial class StormWorker
         _doing = "PrefetchAsync";
         var (offset, count) = PickRange(handle);
         using var source = _dice.OneIn(5) ? new CancellationTokenSource() : null;
-        var prefetching = handle.File.PrefetchAsync(offset, _dice.OneIn(2) ? count : count * 4L, source?.Token ?? default);
+        var (length, token) = (_dice.OneIn(2) ? count : count * 4L, source?.Token ?? default);
+        var prefetching = HasHints ? handle.File.PrefetchAsync(offset, length, Hint(), token) : handle.File.PrefetchAsync(offset, length, token);
         source?.Cancel();
         try
         {
