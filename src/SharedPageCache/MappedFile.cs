@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
 using SharedPageCache.Concurrency;
 using SharedPageCache.Faults;
 using SharedPageCache.Mappings;
@@ -68,20 +69,19 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     /// <returns>Whether everything was in memory.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The offset is negative.</exception>
     /// <exception cref="ObjectDisposedException">The file is closed.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool TryRead(long offset, Span<byte> destination, out int bytesRead)
     {
         ThrowIfUnusable(offset);
         var tree = _mapping.Tree;
-        var count = (int)Math.Max(0, Math.Min(destination.Length, tree.Length - offset));
-        bytesRead = _reader.CopyResident(_mapping, tree, offset, destination[..count]);
-        if (bytesRead == count)
+        if (_reader.TryCopyInOnePage(_mapping, tree, offset, destination))
         {
+            _reader.Hits.Add(1);
+            bytesRead = destination.Length;
             return true;
         }
 
-        destination[..bytesRead].Clear();
-        bytesRead = 0;
-        return false;
+        return TryReadPages(tree, offset, destination, out bytesRead);
     }
 
     /// <summary>Reads, blocking the thread if pages have to be loaded.</summary>
@@ -92,9 +92,16 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     /// <exception cref="ObjectDisposedException">The file is closed.</exception>
     /// <exception cref="PageLoadException">The device failed; what was read before that page is in the destination.</exception>
     /// <exception cref="ExtentMapException">The engine's extents could not be had or are wrong.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public int Read(long offset, Span<byte> destination)
     {
         ThrowIfUnusable(offset);
+        if (_reader.TryCopyInOnePage(_mapping, _mapping.Tree, offset, destination))
+        {
+            _reader.Hits.Add(1);
+            return destination.Length;
+        }
+
         var cursor = _engine.Reads.Begin(_mapping, offset, destination.Length);
         return cursor.CopyResident(destination) ? cursor.Done : _engine.Reads.Read(cursor, _mapping, destination);
     }
@@ -106,6 +113,7 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     /// <returns>The number of bytes read: fewer than asked at the end of the file, 0 at or behind it.</returns>
     /// <inheritdoc cref="Read(long, Span{byte})" path="/exception"/>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public ValueTask<int> ReadAsync(long offset, Memory<byte> destination, CancellationToken cancellationToken = default)
     {
         ThrowIfUnusable(offset);
@@ -114,6 +122,18 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
             return ValueTask.FromCanceled<int>(cancellationToken);
         }
 
+        if (_reader.TryCopyInOnePage(_mapping, _mapping.Tree, offset, destination.Span))
+        {
+            _reader.Hits.Add(1);
+            return new ValueTask<int>(destination.Length);
+        }
+
+        return ReadPagesAsync(offset, destination, cancellationToken);
+    }
+
+    /// <summary>What is no hit inside one page.</summary>
+    private ValueTask<int> ReadPagesAsync(long offset, Memory<byte> destination, CancellationToken cancellationToken)
+    {
         var cursor = _engine.Reads.Begin(_mapping, offset, destination.Length);
         return cursor.CopyResident(destination.Span)
             ? new ValueTask<int>(cursor.Done)
@@ -126,6 +146,7 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     /// <returns>Whether the page was leased.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The offset is negative or not inside the file.</exception>
     /// <exception cref="ObjectDisposedException">The file is closed.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool TryPin(long offset, out PageLease lease)
     {
         ThrowIfUnusable(offset);
@@ -421,7 +442,31 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
             _engine.Leases, hold.Frame, _engine.Leases.Enter(LeaseKind.Memory, _mapping, offset, hold, origin), memory[..(int)Math.Min(memory.Length, end - offset)]);
     }
 
+    /// <summary>What is no read inside one page that is in memory.</summary>
+    private bool TryReadPages(PageTree tree, long offset, Span<byte> destination, out int bytesRead)
+    {
+        var count = (int)Math.Max(0, Math.Min(destination.Length, tree.Length - offset));
+        bytesRead = _reader.CopyResident(_mapping, tree, offset, destination[..count]);
+        if (bytesRead == count)
+        {
+            return true;
+        }
+
+        destination[..bytesRead].Clear();
+        bytesRead = 0;
+        return false;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void ThrowIfUnusable(long offset)
+    {
+        if (_closed != 0 || offset < 0 || _mapping.Volume.IsDetached)
+        {
+            ThrowUnusable(offset);
+        }
+    }
+
+    private void ThrowUnusable(long offset)
     {
         if (_closed != 0 || _mapping.Volume.IsDetached)
         {
@@ -432,12 +477,15 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void ThrowIfOutside(long offset, PageTree tree)
     {
         if (offset >= tree.Length)
         {
-            throw new ArgumentOutOfRangeException(
-                nameof(offset), offset, $"The offset {offset} is not inside the file, which has {tree.Length} bytes.");
+            ThrowOutside(offset, tree);
         }
     }
+
+    private static void ThrowOutside(long offset, PageTree tree) => throw new ArgumentOutOfRangeException(
+        nameof(offset), offset, $"The offset {offset} is not inside the file, which has {tree.Length} bytes.");
 }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace SharedPageCache.Concurrency;
 
@@ -33,7 +34,7 @@ internal sealed class ThreadCounter
                 var sum = _folded;
                 foreach (var cell in _cells)
                 {
-                    sum += Atomic.LoadAcquire(ref cell.Value);
+                    sum += Atomic.LoadAcquire(ref cell.Count.Value);
                 }
 
                 return sum;
@@ -54,7 +55,7 @@ internal sealed class ThreadCounter
             cell = FindCell();
         }
 
-        Atomic.StoreRelease(ref cell.Value, cell.Value + value);
+        Atomic.StoreRelease(ref cell.Count.Value, cell.Count.Value + value);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -102,7 +103,7 @@ internal sealed class ThreadCounter
                 return false;
             }
 
-            ended += Atomic.LoadAcquire(ref cell.Value);
+            ended += Atomic.LoadAcquire(ref cell.Count.Value);
             return true;
         });
         _folded += ended;
@@ -114,8 +115,16 @@ internal sealed class ThreadCounter
         private readonly WeakReference<Thread> _thread = new(thread);
 
         public readonly ThreadCounter Owner = owner;
-        public long Value;
+        public PaddedValue Count;
 
         public bool IsThreadAlive => _thread.TryGetTarget(out var thread) && thread.IsAlive;
+    }
+
+    /// <summary>The collector may move the cells of several threads next to each other: their values stay in cache lines of their own.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 128)]
+    private struct PaddedValue
+    {
+        [FieldOffset(56)]
+        public long Value;
     }
 }

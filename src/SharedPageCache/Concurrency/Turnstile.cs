@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace SharedPageCache.Concurrency;
 
 /// <summary>
@@ -38,11 +40,14 @@ internal sealed class Turnstile(int longestSleepMilliseconds = 10)
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Pulse()
     {
         if (Atomic.LoadAcquire(ref _waiting) != 0)
         {
-            Atomic.Exchange(ref _event, new Completion())!.Set();
+            Wake();
         }
     }
+
+    private void Wake() => Atomic.Exchange(ref _event, new Completion())!.Set();
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using SharedPageCache.Concurrency;
 using SharedPageCache.Frames;
 
@@ -47,13 +48,13 @@ internal sealed class LeaseQuota(FrameTable frames, FrameBits leased, int limit)
     public void GiveReserved() => Atomic.Decrement(ref _reserved);
 
     /// <summary>Charges a frame that the caller has pinned.</summary>
-    public bool TryCharge(int frame)
-    {
-        if (leased.IsSet(frame))
-        {
-            return true;
-        }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryCharge(int frame) => leased.IsSet(frame) || TryChargeFirst(frame);
 
+    /// <summary>The first lease of a frame since its bit was cleared.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool TryChargeFirst(int frame)
+    {
         if (!HasRoom())
         {
             return false;

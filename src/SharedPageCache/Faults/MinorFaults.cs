@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using SharedPageCache.Concurrency;
 using SharedPageCache.Frames;
 using SharedPageCache.Mappings;
 
@@ -125,10 +127,12 @@ internal sealed class MinorFaults(Rooms rooms, PageInstaller installer, LoadTabl
     }
 
     /// <summary>A pin of the exact tenancy that a reference names.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryPin(PageReference reference, out PageHold hold)
     {
-        _frames.Pin(reference.Frame);
-        var state = _frames[reference.Frame].State.Load();
+        ref var header = ref _frames.Headers[reference.Frame];
+        Atomic.Increment(ref header.Pins);
+        var state = header.State.Load();
         if (state.Generation == reference.Generation && state.IsReadable)
         {
             hold = new PageHold(PageHoldKind.Pinned, reference.Frame);
@@ -140,6 +144,7 @@ internal sealed class MinorFaults(Rooms rooms, PageInstaller installer, LoadTabl
         return false;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Unpin(int frame)
     {
         if (_frames.Unpin(frame))

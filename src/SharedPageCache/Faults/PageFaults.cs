@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using SharedPageCache.Concurrency;
 using SharedPageCache.Mappings;
 
@@ -254,6 +255,10 @@ internal sealed partial class PageFaults
         }
     }
 
+    /// <summary>Gives a pin back.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Unpin(int frame) => _minor.Unpin(frame);
+
     /// <summary>Gives a hold back.</summary>
     public void Release(PageHold hold)
     {
@@ -269,6 +274,7 @@ internal sealed partial class PageFaults
     }
 
     /// <summary>Pins the page that a reference shows, if it is resident now.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryPin(PageReference reference, out PageHold hold) => _minor.TryPin(reference, out hold);
 
     private const int MostParallelLoads = 8;

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using SharedPageCache.Concurrency;
 using SharedPageCache.Diagnostics;
 using SharedPageCache.Frames;
@@ -28,9 +29,11 @@ internal sealed class PageLeases(Rooms rooms, PageFaults faults)
     private readonly AlignedBuffer _zeroPage = new(rooms.PageSize);
 
     /// <summary>Leases the page if it is resident, without any wait.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryTake(FileMapping file, PageTree tree, long page, out PageHold hold) =>
         TryTake(file, tree, page, isOwnLoad: false, LoadManner.Plain, out hold);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool TryTake(FileMapping file, PageTree tree, long page, bool isOwnLoad, LoadManner manner, out PageHold hold)
     {
         var slot = Window.SlotOf(page);
@@ -171,7 +174,7 @@ internal sealed class PageLeases(Rooms rooms, PageFaults faults)
     {
         if (frame >= 0)
         {
-            faults.Release(new PageHold(PageHoldKind.Pinned, frame));
+            faults.Unpin(frame);
             rooms.LeaseTurns.Pulse();
         }
     }
@@ -224,6 +227,7 @@ internal sealed class PageLeases(Rooms rooms, PageFaults faults)
 
     private bool TryCharge(PageHold hold) => rooms.Quota.TryCharge(hold.Frame);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void NoteUse(FileMapping file, long page, Leaf leaf, int frame, bool isOwnLoad, LoadManner manner)
     {
         if (file.Touches is not { } touches || !touches.IsSet(page))

@@ -64,6 +64,28 @@ internal sealed class CloneFamily
         }
     }
 
+    /// <summary>Whether any member shows a leaf at a window: as a rule the first that is looked at.</summary>
+    public bool AnyReaches(long window, Leaf leaf)
+    {
+        _lock.Enter();
+        try
+        {
+            foreach (var file in _members.AsSpan(0, _count))
+            {
+                if (file!.Reaches(window, leaf))
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+        finally
+        {
+            _lock.Exit();
+        }
+    }
+
     /// <summary>The members at this moment.</summary>
     public FileMapping[] Members()
     {

@@ -164,6 +164,12 @@ internal sealed class Leaf
         var isAdmitted = Family.TryAdmit();
         Debug.Assert(isAdmitted && !_dead, "the family of a live leaf takes in its copies");
         var copy = new Leaf(slotCount, runs, age, Family, ledger, stamp);
+        if (newer is null && age != Void && slotCount == Slots.Length)
+        {
+            copy.TakeAll(this);
+            return copy;
+        }
+
         copy.FillFromRuns(pageShift);
         var keepsAll = newer is null && age != Void;
         for (var slot = 0; slot < Math.Min(slotCount, Slots.Length); slot++)
@@ -183,6 +189,22 @@ internal sealed class Leaf
         }
 
         return copy;
+    }
+
+    /// <summary>
+    /// The usual copy, that of a leaf as it is: slots and bits as blocks. Under the source's lock, under which alone its slots change; the copy is
+    /// shared by a release.
+    /// </summary>
+    private void TakeAll(Leaf source)
+    {
+        Array.Copy(source.Slots, Slots, Slots.Length);
+        _residents = source._residents;
+        _used = source._residents > 0;
+        if (source._provisionals > 0)
+        {
+            _provisional = (long[])source._provisional!.Clone();
+            _provisionals = source._provisionals;
+        }
     }
 
     /// <summary>Whether a slot shows content that is on no device.</summary>

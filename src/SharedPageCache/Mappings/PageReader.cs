@@ -33,7 +33,29 @@ namespace SharedPageCache.Mappings;
 internal sealed class PageReader(
     FrameTable frames, Arena arena, FrameBits touchedFrames, ThreadCounter hits, Action balance, int pageShift)
 {
+    private readonly NativeArray<FrameHeader> _headers = frames.Headers;
     private readonly int _pageSize = 1 << pageShift;
+
+    /// <summary>The count of hits. Who copies in one page counts by itself: where no profile says that a hit is rare.</summary>
+    public ThreadCounter Hits { get; } = hits;
+
+    /// <summary>
+    /// The usual read: a range inside one page and inside the file. What is rare on the way (a first use, a sampled frame, a thread's first
+    /// hit) stands in methods of its own that are not inlined, and who calls this is compiled without a profile: the first calls, of pages
+    /// that are just being loaded, would have the compiler take the rare for usual, and the count of hits for rare.
+    /// </summary>
+    /// <param name="file">The file.</param>
+    /// <param name="tree">The version of the file that the call reads.</param>
+    /// <param name="offset">First byte, not negative.</param>
+    /// <param name="destination">Where the bytes go; cleared, or as it was, if the method returns false.</param>
+    /// <returns>False if the range is none of this kind, or the page is not resident. If true, the caller counts a hit.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryCopyInOnePage(FileMapping file, PageTree tree, long offset, Span<byte> destination)
+    {
+        var inPage = (int)offset & (_pageSize - 1);
+        return (uint)(destination.Length - 1) < (uint)(_pageSize - inPage) && offset <= tree.Length - destination.Length
+            && TryCopyPage(file, tree, offset >> pageShift, inPage, destination, FrameTable.MaxUse);
+    }
 
     /// <summary>Copies as many bytes as are resident, from the start of the range on.</summary>
     /// <param name="file">The file.</param>
@@ -43,16 +65,8 @@ internal sealed class PageReader(
     /// <returns>The number of bytes copied; fewer than asked if a page is not resident.</returns>
     public int CopyResident(FileMapping file, PageTree tree, long offset, Span<byte> destination)
     {
-        var inPage = (int)offset & (_pageSize - 1);
-        if ((uint)(destination.Length - 1) < (uint)(_pageSize - inPage))
-        {
-            var copied = TryCopyPage(file, tree, offset >> pageShift, inPage, destination, FrameTable.MaxUse);
-            hits.Add(copied ? 1 : 0);
-            return copied ? destination.Length : 0;
-        }
-
         var done = CopyPages(file, tree, offset, destination, FrameTable.MaxUse, out var pages);
-        hits.Add(pages);
+        Hits.Add(pages);
         return done;
     }
 
@@ -72,7 +86,8 @@ internal sealed class PageReader(
         CopyPages(file, tree, offset, destination, isOwnLoad ? 0 : FrameTable.MaxUse, out pages);
 
     /// <summary>Notes a use of a frame that the caller has pinned.</summary>
-    public void MarkUse(int frame) => MarkUse(frame, ref frames[frame], FrameTable.MaxUse);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void MarkUse(int frame) => MarkUse(frame, ref _headers[frame], FrameTable.MaxUse);
 
     /// <summary>A page that the caller has pinned will be used again: it stands as one that was used twice, which every policy honours.</summary>
     public void MarkKept(int frame)
@@ -91,6 +106,11 @@ internal sealed class PageReader(
             var position = offset + done;
             var inPage = (int)position & (_pageSize - 1);
             var chunk = destination.Slice(done, Math.Min(_pageSize - inPage, destination.Length - done));
+            if (done + chunk.Length < destination.Length)
+            {
+                PrefetchNext(tree, (position >> pageShift) + 1);
+            }
+
             if (!TryCopyPage(file, tree, position >> pageShift, inPage, chunk, mostUse))
             {
                 break;
@@ -101,6 +121,15 @@ internal sealed class PageReader(
         }
 
         return done;
+    }
+
+    /// <summary>The next page of a long read comes while this one is copied. A hint: nothing is believed of what is looked at.</summary>
+    private void PrefetchNext(PageTree tree, long page)
+    {
+        if (tree.FindLeaf(Window.Of(page)) is { } leaf && leaf[Window.SlotOf(page)] is { IsResident: true } reference)
+        {
+            arena.Prefetch(reference.Frame);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -122,6 +151,7 @@ internal sealed class PageReader(
     }
 
     /// <summary>A file uses a page for the first time.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public void TouchFirst(FileMapping file, long page, Leaf leaf)
     {
         var reference = leaf[Window.SlotOf(page)];
@@ -156,7 +186,7 @@ internal sealed class PageReader(
             return true;
         }
 
-        ref var header = ref frames[reference.Frame];
+        ref var header = ref _headers[reference.Frame];
         var before = header.State.Load();
         if (!before.Admits(reference.Word))
         {

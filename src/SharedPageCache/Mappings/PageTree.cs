@@ -63,18 +63,23 @@ internal class InnerNode
     public InnerNode Copy(NodeLedger ledger, long stamp) => new(this, ledger, stamp);
 
     /// <summary>Shares the children of another node of the same level, as far as they fit. Before this node is shared.</summary>
+    /// <remarks>
+    /// Leaves are copied as one block, each reference whole. What faults put into the source meanwhile is in the copy or not; the barrier
+    /// puts all that was read before the release by which this node is shared, so that a leaf is seen as it was published.
+    /// </remarks>
     public void CopyChildren(InnerNode source)
     {
-        for (var i = 0; i < Math.Min(Width, source.Width); i++)
+        var count = Math.Min(Width, source.Width);
+        if (Leaves is not null)
         {
-            if (Leaves is not null)
-            {
-                Leaves[i] = source.LeafAt(i);
-            }
-            else
-            {
-                Children![i] = source.ChildAt(i) is { IsClosed: false } child ? child : null;
-            }
+            Array.Copy(source.Leaves!, Leaves, count);
+            Atomic.ReadBarrier();
+            return;
+        }
+
+        for (var i = 0; i < count; i++)
+        {
+            Children![i] = source.ChildAt(i) is { IsClosed: false } child ? child : null;
         }
     }
 
@@ -220,6 +225,7 @@ internal sealed class PageTree : InnerNode
             : null;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private Leaf? FindLeafBelow(long window)
     {
         if (!Has(window))

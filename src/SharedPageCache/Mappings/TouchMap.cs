@@ -10,39 +10,49 @@ namespace SharedPageCache.Mappings;
 /// </summary>
 /// <remarks>
 /// A hit loads one bit and writes nothing once it is set. Bits are set by an interlocked or, which tells the first setter.
-/// Files of up to 32,768 pages have one array; larger ones three levels, so that one touch costs 8 KiB at most. What a
-/// drain leaves empty is let go: bits are set inside the file's gate together, and drained inside it alone, so no bit is
-/// set in a segment that goes. Bytes are booked as they come and go.
+/// They lie in segments, which come with their first bit, and are found by a directory: a file of up to 262,144 pages has one of at most
+/// 64 segments of 512 bytes, so that a clone that uses one page pays a kilobyte; larger files have segments of 4 KiB, and
+/// one directory for each 16 Mi pages. What a drain leaves empty is let go: bits are set inside the file's gate together, and
+/// drained inside it alone, so no bit is set in a segment that goes. Bytes are booked as they come and go.
 /// </remarks>
 internal sealed class TouchMap
 {
-    private const int SegmentShift = 15;
+    private const int SmallSegmentShift = 12;
+    private const int LargeSegmentShift = 15;
+    private const int MostSmallPages = 1 << 18;
     private const int DirectoryShift = 9;
-    private const int FixedBytes = 48;
+    private const int FixedBytes = 64;
     private const int WordsPerWindow = Window.Pages / 64;
 
-    private readonly long[]? _flat;
+    /// <summary>The only directory; null in files that have several.</summary>
+    private readonly long[]?[]? _directory;
     private readonly long[]?[]?[]? _directories;
     private readonly NodeLedger _ledger;
+    private readonly int _segmentShift;
     private long _bytes;
 
     public TouchMap(long pages, NodeLedger ledger)
     {
         _ledger = ledger;
-        if (pages <= 1L << SegmentShift)
+        _segmentShift = pages <= MostSmallPages ? SmallSegmentShift : LargeSegmentShift;
+        var segments = (pages - 1 >> _segmentShift) + 1;
+        if (segments <= 1 << DirectoryShift)
         {
-            _flat = new long[(pages + 63) / 64];
-            _bytes = FixedBytes + ArrayBytes(_flat.Length);
+            // A file of one segment has it as long as it needs.
+            _directory = new long[]?[segments];
+            _bytes = FixedBytes + ArrayBytes(_directory.Length);
+            Pages = segments == 1 ? pages + 63 & ~63L : segments << _segmentShift;
         }
         else
         {
-            _directories = new long[]?[]?[(pages - 1 >> SegmentShift + DirectoryShift) + 1];
+            _directories = new long[]?[]?[(segments - 1 >> DirectoryShift) + 1];
             _bytes = FixedBytes + ArrayBytes(_directories.Length);
+            Pages = (long)_directories.Length << DirectoryShift + _segmentShift;
         }
     }
 
     /// <summary>How many pages the map has room for.</summary>
-    public long Pages => _flat is not null ? (long)_flat.Length << 6 : (long)_directories!.Length << SegmentShift + DirectoryShift;
+    public long Pages { get; }
 
     /// <summary>The map is in use: its bytes are booked.</summary>
     public void Open() => _ledger.AddNode(Atomic.LoadAcquire(ref _bytes));
@@ -50,17 +60,25 @@ internal sealed class TouchMap
     /// <summary>The file is closed, and nobody sets a bit any more.</summary>
     public void Close() => _ledger.RemoveNode(Atomic.LoadAcquire(ref _bytes));
 
+    /// <summary>Whether the bit of a page is set. Not behind the last page that there is room for.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool IsSet(long page)
     {
-        var words = _flat ?? FindSegment(page);
-        return words is not null && (Atomic.LoadAcquire(ref words[WordOf(page)]) >> (int)(page & 63) & 1) != 0;
+        var directory = _directory;
+        if (directory is null)
+        {
+            return IsSetFar(page);
+        }
+
+        var segment = (ulong)page >> _segmentShift;
+        var words = segment < (ulong)directory.Length ? Atomic.LoadAcquire(ref directory[(int)segment]) : null;
+        return words is not null && IsSet(words, page);
     }
 
     /// <summary>Sets the bit of a page; true for the one caller who set it.</summary>
     public bool TrySet(long page)
     {
-        var words = _flat ?? FindSegment(page) ?? MakeSegment(page);
+        var words = FindSegment(page) ?? MakeSegment(page);
         var bit = 1L << (int)(page & 63);
         return (Atomic.Or(ref words[WordOf(page)], bit) & bit) == 0;
     }
@@ -68,7 +86,7 @@ internal sealed class TouchMap
     /// <summary>Takes a bit back that was set and not counted.</summary>
     public void Clear(long page)
     {
-        if ((_flat ?? FindSegment(page)) is { } words)
+        if (FindSegment(page) is { } words)
         {
             Atomic.And(ref words[WordOf(page)], ~(1L << (int)(page & 63)));
         }
@@ -78,7 +96,7 @@ internal sealed class TouchMap
     public bool HasAny(long window)
     {
         var page = window << Window.Shift;
-        if ((_flat ?? FindSegment(page)) is { } words)
+        if (FindSegment(page) is { } words)
         {
             var first = WordOf(page);
             for (var i = first; i < Math.Min(first + WordsPerWindow, words.Length); i++)
@@ -96,43 +114,46 @@ internal sealed class TouchMap
     /// <summary>Takes the bits of a range of windows out; each set bit is handed to the visitor exactly once.</summary>
     public void Drain(long firstWindow, long lastWindow, Action<long>? visit)
     {
-        if (_flat is not null)
+        var windowsShift = _segmentShift - Window.Shift;
+        var first = firstWindow >> windowsShift;
+        var last = Math.Min(lastWindow >> windowsShift, (Pages - 1) >> _segmentShift);
+        if (_directory is not null)
         {
-            Drain(_flat, 0, firstWindow, lastWindow, visit);
+            DrainDirectory(_directory, 0, first, last, firstWindow, lastWindow, visit);
             return;
         }
 
-        const int WindowsPerSegment = 1 << SegmentShift - Window.Shift;
-        var first = firstWindow / WindowsPerSegment;
-        var last = Math.Min(lastWindow / WindowsPerSegment, ((long)_directories!.Length << DirectoryShift) - 1);
         for (var d = first >> DirectoryShift; d <= last >> DirectoryShift; d++)
         {
-            if (Atomic.LoadAcquire(ref _directories[d]) is not { } directory)
-            {
-                continue;
-            }
-
-            var origin = d << DirectoryShift;
-            for (var s = Math.Max(first, origin); s <= Math.Min(last, origin + directory.Length - 1); s++)
-            {
-                ref var segment = ref directory[s - origin];
-                if (Atomic.LoadAcquire(ref segment) is { } words)
-                {
-                    Drain(words, s << SegmentShift, firstWindow, lastWindow, visit);
-                    if (!words.AsSpan().ContainsAnyExcept(0))
-                    {
-                        Atomic.StoreRelease(ref segment, null);
-                        Book(-ArrayBytes(words.Length));
-                    }
-                }
-            }
-
-            if (Array.TrueForAll(directory, static segment => segment is null))
+            if (Atomic.LoadAcquire(ref _directories![d]) is { } directory
+                && DrainDirectory(directory, d << DirectoryShift, first, last, firstWindow, lastWindow, visit))
             {
                 Atomic.StoreRelease(ref _directories[d], null);
                 Book(-ArrayBytes(directory.Length));
             }
         }
+    }
+
+    /// <summary>Drains segments of a directory that begins with the segment <paramref name="origin"/>.</summary>
+    /// <returns>Whether the directory has no segments any more.</returns>
+    private bool DrainDirectory(
+        long[]?[] directory, long origin, long first, long last, long firstWindow, long lastWindow, Action<long>? visit)
+    {
+        for (var s = Math.Max(first, origin); s <= Math.Min(last, origin + directory.Length - 1); s++)
+        {
+            ref var segment = ref directory[s - origin];
+            if (Atomic.LoadAcquire(ref segment) is { } words)
+            {
+                Drain(words, s << _segmentShift, firstWindow, lastWindow, visit);
+                if (!words.AsSpan().ContainsAnyExcept(0))
+                {
+                    Atomic.StoreRelease(ref segment, null);
+                    Book(-ArrayBytes(words.Length));
+                }
+            }
+        }
+
+        return Array.TrueForAll(directory, static segment => segment is null);
     }
 
     private static void Drain(long[] words, long firstPage, long firstWindow, long lastWindow, Action<long>? visit)
@@ -159,19 +180,45 @@ internal sealed class TouchMap
         _ledger.AddNode(bytes);
     }
 
-    private int WordOf(long page) => (int)((_flat is null ? page & (1L << SegmentShift) - 1 : page) >> 6);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private int WordOf(long page) => (int)(page & (1L << _segmentShift) - 1) >> 6;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool IsSet(long[] words, long page)
+    {
+        var word = WordOf(page);
+        return (uint)word < (uint)words.Length && (Atomic.LoadAcquire(ref words[word]) >> (int)(page & 63) & 1) != 0;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool IsSetFar(long page) => page < Pages && FindSegment(page) is { } words && IsSet(words, page);
 
     private long[]? FindSegment(long page)
     {
-        var directory = Atomic.LoadAcquire(ref _directories![page >> SegmentShift + DirectoryShift]);
-        return directory is null
-            ? null
-            : Atomic.LoadAcquire(ref directory[page >> SegmentShift & (1 << DirectoryShift) - 1]);
+        var segment = page >> _segmentShift;
+        var directory = _directory ?? Atomic.LoadAcquire(ref _directories![segment >> DirectoryShift]);
+        return directory is null ? null : Atomic.LoadAcquire(ref directory[IndexOf(segment)]);
     }
+
+    private static int IndexOf(long segment) => (int)segment & (1 << DirectoryShift) - 1;
 
     private long[] MakeSegment(long page)
     {
-        ref var directory = ref _directories![page >> SegmentShift + DirectoryShift];
+        var index = page >> _segmentShift;
+        ref var segment = ref (_directory ?? MakeDirectory(index >> DirectoryShift))[IndexOf(index)];
+        var words = new long[Math.Min(1L << _segmentShift, Pages - (index << _segmentShift)) >> 6];
+        if (Atomic.CompareExchange(ref segment, words, null) is { } other)
+        {
+            return other;
+        }
+
+        Book(ArrayBytes(words.Length));
+        return words;
+    }
+
+    private long[]?[] MakeDirectory(long index)
+    {
+        ref var directory = ref _directories![index];
         var known = Atomic.LoadAcquire(ref directory);
         if (known is null)
         {
@@ -184,14 +231,6 @@ internal sealed class TouchMap
             }
         }
 
-        ref var segment = ref known[page >> SegmentShift & (1 << DirectoryShift) - 1];
-        var words = new long[1 << SegmentShift - 6];
-        if (Atomic.CompareExchange(ref segment, words, null) is { } other)
-        {
-            return other;
-        }
-
-        Book(ArrayBytes(words.Length));
-        return words;
+        return known;
     }
 }

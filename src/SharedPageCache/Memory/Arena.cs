@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace SharedPageCache.Memory;
 
@@ -17,6 +18,9 @@ internal sealed unsafe class Arena
 {
     /// <summary>Memory objects address at most this much, because a span's length is 32 bits.</summary>
     private const int WindowShift = 30;
+
+    /// <summary>Half a KiB, the smallest page: enough to hide the first misses of a page behind the copy of the one before.</summary>
+    private const int PrefetchedBytes = 512;
 
     private readonly NativeBlock _block;
     private readonly byte* _frames;
@@ -68,6 +72,23 @@ internal sealed unsafe class Arena
         Debug.Assert(offset >= 0 && offset + destination.Length <= PageSize, "a copy stays inside its frame");
         new ReadOnlySpan<byte>(Address(frame) + offset, destination.Length).CopyTo(destination);
         GC.KeepAlive(this);
+    }
+
+    /// <summary>
+    /// Has the processor fetch the first bytes of a frame that is going to be copied next. A hint: it reads nothing, and a
+    /// processor without the instruction ignores it. Its own prefetcher sees the copy begin and does the rest.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Prefetch(int frame)
+    {
+        if (Sse.IsSupported)
+        {
+            var first = Address(frame);
+            for (var line = 0; line < PrefetchedBytes; line += 64)
+            {
+                Sse.Prefetch0(first + line);
+            }
+        }
     }
 
     /// <summary>

@@ -13,12 +13,20 @@ internal sealed unsafe class NativeArray<T>
     private readonly NativeBlock _block;
     private readonly T* _items;
 
-    public NativeArray(int length)
+    /// <param name="length">The number of items.</param>
+    /// <param name="hugePages">Whether a large array, looked into at random, asks for huge pages.</param>
+    public NativeArray(int length, bool hugePages = false)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(length, 1);
         Length = length;
-        _block = new NativeBlock((nuint)length * (nuint)sizeof(T), 64);
+        var bytes = (nuint)length * (nuint)sizeof(T);
+        _block = new NativeBlock(bytes, bytes >= Platform.HugePageSize ? (nuint)Platform.HugePageSize : 64);
         _items = (T*)_block.Pointer;
+        if (hugePages && bytes >= Platform.HugePageSize)
+        {
+            Platform.AdviseHugePages((nint)_items, bytes, wanted: true);
+        }
+
     }
 
     public int Length { get; }

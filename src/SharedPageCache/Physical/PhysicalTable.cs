@@ -50,7 +50,7 @@ internal sealed class PhysicalTable
     public PhysicalTable(FrameTable frames)
     {
         _frames = frames;
-        _buckets = new NativeArray<long>(Math.Max(8, (int)(frames.Count * 3L / 8)));
+        _buckets = new NativeArray<long>(Math.Max(8, (int)(frames.Count * 3L / 8)), hugePages: true);
     }
 
     public long Bytes => _buckets.Bytes;

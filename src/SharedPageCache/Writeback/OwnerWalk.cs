@@ -56,7 +56,7 @@ internal sealed class OwnerWalk(ReverseMap rmap, FamilyTable families)
         {
             foreach (var leaf in LeavesOf(place, reference))
             {
-                if (++seen > MostLeaves || FilesOf(leaf).Count > 0)
+                if (++seen > MostLeaves || AnyFileOf(leaf))
                 {
                     return true;
                 }
@@ -78,6 +78,24 @@ internal sealed class OwnerWalk(ReverseMap rmap, FamilyTable families)
         _leaves.Clear();
         families.Find(place.Family)?.CopyLeavesTo(_leaves);
         return _leaves.FindAll(leaf => !leaf.IsDead && leaf[place.Slot] == reference);
+    }
+
+    private bool AnyFileOf(Leaf leaf)
+    {
+        if (_files.TryGetValue(leaf, out var known))
+        {
+            return known.Count > 0;
+        }
+
+        foreach (var (clones, window) in leaf.Family.Adopters())
+        {
+            if (clones.AnyReaches(window, leaf))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private List<(FileMapping File, long Window)> FilesOf(Leaf leaf)
