@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using SharedPageCache.Measures.Files;
 
 namespace SharedPageCache.Benchmarks;
 

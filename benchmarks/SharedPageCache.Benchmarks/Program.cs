@@ -1,21 +1,41 @@
 using BenchmarkDotNet.Running;
 using SharedPageCache.Benchmarks;
+using SharedPageCache.Benchmarks.Bars;
+using SharedPageCache.Benchmarks.Latency;
+using SharedPageCache.Measures;
 
-// No argument: the ratios to a raw copy, side by side in one process. "writes": those of the write side. "checked": what
-// checked mode costs. Else BenchmarkDotNet's.
-if (args.Length == 0)
+// "dotnet": BenchmarkDotNet's, with its own options. "checked": what checked mode costs. Else the bars: ratios, side by side in one process.
+if (args is ["dotnet", .. var rest])
 {
-    new Ratios().Run(1L << 30);
+    BenchmarkSwitcher.FromAssembly(typeof(HitBenchmarks).Assembly).Run(rest);
+    return 0;
 }
-else if (args is ["writes"])
-{
-    new WriteRatios().Run(1L << 30);
-}
-else if (args is ["checked"])
+
+if (args is ["checked"])
 {
     new CheckedRatios().Run();
+    return 0;
 }
-else
+
+HouseArguments arguments;
+try
 {
-    BenchmarkSwitcher.FromAssembly(typeof(HitBenchmarks).Assembly).Run(args);
+    arguments = HouseArguments.Parse(args);
 }
+catch (ArgumentException error)
+{
+    Console.Error.WriteLine($"{error.Message}{Environment.NewLine}{Environment.NewLine}  dotnet ...        BenchmarkDotNet, with its own options{Environment.NewLine}  checked           what checked mode costs{Environment.NewLine}{HouseArguments.Usage}");
+    return 2;
+}
+
+arguments.Run(
+    "SharedPageCache.Benchmarks",
+    ("memory", () => MemoryBars.Measure(arguments)),
+    ("hits", () => HitBars.Measure(arguments)),
+    ("latency", () => LatencyBars.Measure(arguments)),
+    ("faults", () => FaultBars.Measure(arguments)),
+    ("clones", () => CloneBars.Measure(arguments)),
+    ("writes", () => WriteBars.Measure(arguments)),
+    ("misses", () => MissBars.Measure(arguments)),
+    ("sizes", () => SizeBars.Measure(arguments)));
+return 0;

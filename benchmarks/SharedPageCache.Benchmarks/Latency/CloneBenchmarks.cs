@@ -1,6 +1,7 @@
 using BenchmarkDotNet.Attributes;
+using SharedPageCache.Measures.Files;
 
-namespace SharedPageCache.Benchmarks;
+namespace SharedPageCache.Benchmarks.Latency;
 
 /// <summary>Clones: time and bytes against the size of the file, with an engine hook that does nothing.</summary>
 [MemoryDiagnoser]

@@ -1,10 +1,10 @@
-namespace SharedPageCache.Benchmarks;
+namespace SharedPageCache.Measures.Files;
 
 /// <summary>
 /// A device whose reads cost nothing: what remains is the cache's own cost. A read changes one word of each page, so that
 /// the page has memory of its own behind it.
 /// </summary>
-internal sealed class ZeroCostDevice(long length) : IBlockDevice
+public sealed class ZeroCostDevice(long length) : IBlockDevice
 {
     public int BlockSize => 4096;
 

@@ -1,0 +1,153 @@
+using System.Diagnostics;
+using SharedPageCache.Measures;
+using SharedPageCache.Measures.Files;
+
+namespace SharedPageCache.Benchmarks.Bars;
+
+/// <summary>Pages that are not in memory: over a device that costs nothing, with and without eviction, and over a real file.</summary>
+internal static class MissBars
+{
+    private const string Section = "Misses and eviction";
+    private const string Ours = "SharedPageCache";
+    private const int Depth = 16;
+
+    public static IEnumerable<Figure> Measure(HouseArguments arguments)
+    {
+        const long Bytes = 64 << 20;
+        using var single = new Store(Bytes * 2, Bytes, clones: 0);
+        using var runs = new Store(Bytes * 2, Bytes, clones: 0);
+        using var full = new Store(Bytes / 2, Bytes, clones: 0);
+        using var cloned = new Store(Bytes / 2, Bytes, clones: 1000);
+        var rounds = Interleaved.Run(
+            arguments.Budget * 2, runs.Lane("runs", 64, discards: true), single.Lane("single", 1, discards: true),
+            full.Lane("evicting", 64, discards: false), cloned.Lane("evicting, 1,000 clones", 64, discards: false));
+        yield return new Figure(Section, "miss of a page, device of no cost, one page a read", Ours, rounds.Nanoseconds(1) / 1000, "us", new Bar(1.5));
+        yield return new Figure(Section, "miss of a page, device of no cost, 64 pages a read", Ours, rounds.Nanoseconds(0) / 1000, "us", new Bar(0.5));
+        yield return new Figure(
+            Section, "evictions of clean pages, one core", Ours, 1000 / rounds.Difference(2, 0), "M/s", new Bar(2, IsLeast: true),
+            FormattableString.Invariant($"by difference: a miss takes {rounds.Nanoseconds(2):0} ns with an eviction and {rounds.Nanoseconds(0):0} ns without"));
+        yield return HitBars.Ratio(rounds, 3, 2, "miss with eviction, pages of 1,000 clones", "of one file", new Bar(1.05), Section);
+        yield return Direct(arguments);
+    }
+
+    private static Figure Direct(HouseArguments arguments)
+    {
+        const int InBatch = 64;
+        var bytes = arguments.LargeBytes / 2;
+        using var scratch = new ScratchFile(arguments.Scratch, bytes);
+        scratch.Settle();
+        using var device = FileBlockDevice.Open(scratch.Path);
+        using var cache = new PageCache(new PageCacheOptions { CapacityBytes = bytes + (bytes / 8) + (16 << 20), MaxReadAheadPages = 0 });
+        using var volume = cache.AttachVolume(device);
+        var extents = new StraightExtents(0, bytes);
+        using var file = volume.OpenFile(extents, bytes);
+        using var memory = new AlignedMemory(Depth, 4096);
+        var order = new int[(int)(bytes >> 12)];
+        for (var i = 0; i < order.Length; i++)
+        {
+            order[i] = i;
+        }
+
+        new Random(17).Shuffle(order);
+
+        // Each page once, whoever reads it: the two take turns along one random order.
+        var next = 0;
+        var rounds = Interleaved.Run(
+            arguments.Budget * 2,
+            new Lane("the device's own reads", InBatch, static _ => { }) { Timed = _ => Run(ReadRaw) },
+            new Lane("ReadAsync", InBatch, static _ => { }) { Timed = _ => Run(ReadCached) });
+        return new Figure(
+            Section, $"random reads of 4 KiB from a file, {(device.IsDirect ? "direct I/O" : "buffered")}, {Depth} at a time", "speed, the same reads raw = 1",
+            rounds.Ratio(0, 1), "x", new Bar(0.95, IsLeast: true), HitBars.Detail(rounds, 1, 0));
+
+        double Run(Func<int, int, Task> read)
+        {
+            var flows = new Task[Depth];
+            var first = next;
+            next += InBatch;
+            if (next > order.Length)
+            {
+                // All of it was read: from the beginning.
+                volume.Discard(new BlockRun(0, bytes));
+                (first, next) = (0, InBatch);
+            }
+
+            var start = Stopwatch.GetTimestamp();
+            for (var flow = 0; flow < Depth; flow++)
+            {
+                flows[flow] = Flow(flow, first, read);
+            }
+
+            Task.WaitAll(flows);
+            return Stopwatch.GetElapsedTime(start).TotalNanoseconds / InBatch;
+        }
+
+        async Task Flow(int flow, int first, Func<int, int, Task> read)
+        {
+            for (var i = flow; i < InBatch; i += Depth)
+            {
+                await read(order[first + i], flow).ConfigureAwait(false);
+            }
+        }
+
+        Task ReadRaw(int page, int flow) =>
+            device.ReadAsync(new BlockRun((long)page << 12, 4096), new BlockOrigin(extents, (long)page << 12), [memory[flow]], default).AsTask();
+
+        Task ReadCached(int page, int flow) => file.ReadAsync((long)page << 12, memory[flow]).AsTask();
+    }
+
+    /// <summary>A cache that is read from one end of its file to the other, over and over.</summary>
+    private sealed class Store : IDisposable
+    {
+        private readonly PageCache _cache;
+        private readonly CachedVolume _volume;
+        private readonly MappedFile _file;
+        private readonly List<MappedFile> _clones = [];
+        private readonly long _bytes;
+        private readonly byte[] _buffer = new byte[64 << 12];
+        private long _offset;
+
+        public Store(long capacity, long bytes, int clones)
+        {
+            _bytes = bytes;
+            _cache = new PageCache(new PageCacheOptions { CapacityBytes = capacity, MaxReadAheadPages = 0 });
+            _volume = _cache.AttachVolume(new ZeroCostDevice(bytes));
+            _file = _volume.OpenFile(new StraightExtents(0, bytes), bytes);
+            for (var i = 0; i < clones; i++)
+            {
+                _clones.Add(_file.Clone());
+            }
+        }
+
+        public Lane Lane(string name, int pagesARead, bool discards)
+        {
+            const int InBatch = 1024;
+            return new Lane(
+                name, InBatch,
+                _ =>
+                {
+                    for (var page = 0; page < InBatch; page += pagesARead)
+                    {
+                        _file.Read(_offset, _buffer.AsSpan(0, pagesARead << 12));
+                        _offset += pagesARead << 12;
+                    }
+                },
+                () =>
+                {
+                    _offset = _offset >= _bytes ? 0 : _offset;
+                    if (discards && _offset == 0)
+                    {
+                        _volume.Discard(new BlockRun(0, _bytes));
+                    }
+                });
+        }
+
+        public void Dispose()
+        {
+            _clones.ForEach(static clone => clone.Dispose());
+            _file.Dispose();
+            _volume.Dispose();
+            _cache.Dispose();
+        }
+    }
+}

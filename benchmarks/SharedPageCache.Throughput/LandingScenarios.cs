@@ -1,0 +1,59 @@
+using SharedPageCache.Measures;
+using SharedPageCache.Measures.Peers;
+
+namespace SharedPageCache.Throughput;
+
+/// <summary>All cores read, and the scenario is where the read lands; all peers in the same rounds.</summary>
+internal static class LandingScenarios
+{
+    private const string Section = "Where the read lands";
+
+    public static IEnumerable<Figure> Measure(HouseArguments arguments)
+    {
+        var bytes = arguments.LargeBytes / 4;
+        using var scratch = new ScratchFile(arguments.Scratch, bytes);
+        scratch.Settle();
+        var fits = new PeerWorkload(scratch.Path, bytes, 1, bytes + (bytes / 8) + (16 << 20));
+        var writable = fits with { Writes = true };
+        return Compare(arguments, fits, "all hits, uniform", Pattern.Uniform(bytes))
+            .Concat(Compare(arguments, fits, "all hits, Zipf", Pattern.Zipf(bytes)))
+            .Concat(Compare(arguments, fits, "all hits, the same page by all", Pattern.OnePage()))
+            .Concat(Compare(arguments, writable, "all hits, Zipf, 95 read / 5 write", Pattern.Zipf(bytes, 0.05)))
+            .Concat(Compare(arguments, writable, "all hits, Zipf, 50 read / 50 write", Pattern.Zipf(bytes, 0.5)))
+            .Concat(Compare(arguments, fits with { CacheBytes = bytes / 2 }, "cache of half the file, uniform", Pattern.Uniform(bytes)))
+            .Concat(Compare(arguments, fits with { CacheBytes = bytes / 2 }, "cache of half the file, Zipf", Pattern.Zipf(bytes)))
+            .Concat(Compare(arguments, fits with { CacheBytes = bytes / 32 }, "cache of a 32nd of the file, uniform: misses", Pattern.Uniform(bytes)));
+    }
+
+    private static IEnumerable<Figure> Compare(HouseArguments arguments, PeerWorkload workload, string what, Pattern pattern)
+    {
+        var threads = Environment.ProcessorCount;
+        using var crew = new Crew(threads);
+        var caches = new List<(string Name, IPeerCache Cache)>();
+        try
+        {
+            foreach (var peer in PeerList.Of(arguments.Peers))
+            {
+                if (peer.TryOpen(workload) is { } cache)
+                {
+                    caches.Add((peer.Name, cache));
+                    PeerLane.Fill(cache, workload.FileBytes, workload.Writes);
+                }
+            }
+
+            var rounds = Interleaved.Run(
+                arguments.Budget * 2, [.. caches.Select(peer => PeerLane.Of(peer.Name, peer.Cache, pattern, crew, workload.Fits ? 500 : 200))]);
+            var us = caches.FindIndex(static peer => peer.Name == "SharedPageCache");
+            for (var i = 0; i < caches.Count; i++)
+            {
+                yield return new Figure(
+                    Section, $"{what}; {threads} threads", caches[i].Name, 1000 / rounds.Nanoseconds(i), "M/s", null,
+                    FormattableString.Invariant($"{rounds.Ratio(us, i):0.00} x of SharedPageCache's, {rounds.Rounds.Kept} of {rounds.Rounds.All} rounds"));
+            }
+        }
+        finally
+        {
+            caches.ForEach(static peer => peer.Cache.Dispose());
+        }
+    }
+}
