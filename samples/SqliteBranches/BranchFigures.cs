@@ -33,7 +33,7 @@ internal sealed record BranchFigures
     [JsonPropertyName("metadata_bytes")]
     public required long MetadataBytes { get; init; }
 
-    /// <summary>The pages that there are, each counted once.</summary>
+    /// <summary>The pages that the branches show then, each counted once: they are all the same, and as many as the main database's file has.</summary>
     [JsonPropertyName("distinct_bytes")]
     public required long DistinctBytes { get; init; }
 
@@ -49,9 +49,13 @@ internal sealed record BranchFigures
     [JsonPropertyName("connection_bytes")]
     public required long ConnectionBytes { get; init; }
 
-    /// <summary>What the kernel keeps of as many reflinks: one copy for each file. Computed.</summary>
-    [JsonPropertyName("kernel_reflink_bytes")]
-    public required long KernelReflinkBytes { get; init; }
+    /// <summary>With a directory: what the kernel's page cache keeps of as many reflinks that were read; a few measured, times the branches.</summary>
+    [JsonPropertyName("kernel_reflink_bytes"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? KernelReflinkBytes { get; init; }
+
+    /// <summary>With a directory: the median time of one bare reflink, by File.Copy, which is open, FICLONE and close; made in turns with the branches.</summary>
+    [JsonPropertyName("reflink_us_median"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? ReflinkMicroseconds { get; init; }
 
     /// <summary>Point queries a second on a branch, each in a transaction of its own, on one thread.</summary>
     [JsonPropertyName("qps")]

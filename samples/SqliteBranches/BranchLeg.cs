@@ -20,7 +20,9 @@ internal sealed class BranchLeg(SqliteBranchStore store, SourceDatabase source, 
     public static string NameOf(int branch) => $"branch-{branch}";
 
     /// <summary>Makes the branches; returns the time of each in microseconds, in ascending order.</summary>
-    public double[] Make(Action<double> progress)
+    /// <param name="progress">How far it is.</param>
+    /// <param name="reflinks">In turns with the branches bare reflinks are made; null for none.</param>
+    public double[] Make(Action<double> progress, ReflinkLeg? reflinks)
     {
         var times = new double[branches];
         for (int i = 0; i < branches; i++)
@@ -28,6 +30,7 @@ internal sealed class BranchLeg(SqliteBranchStore store, SourceDatabase source, 
             long start = Stopwatch.GetTimestamp();
             store.Branch(Main, NameOf(i));
             times[i] = Stopwatch.GetElapsedTime(start).TotalMicroseconds;
+            reflinks?.MakeOne();
         }
 
         progress(1);

@@ -14,6 +14,7 @@ internal sealed record BranchOptions
 
           --source FILE    the database to branch (default: one that is built, of --size MiB)
           --size MIB       the size of the database that is built, 1 to 4096 (default 200)
+          --dir DIR        keep the branches as reflinks in a directory on XFS or btrfs (default: in one temporary file)
           --branches N     how many branches to make, 10 to 10000 (default 1000)
           --json           print one JSON object and nothing else
           --help           print this
@@ -23,6 +24,9 @@ internal sealed record BranchOptions
 
     /// <summary>The database to branch; null for one that is built.</summary>
     public string? Source { get; private init; }
+
+    /// <summary>A directory with reflinks for the store; null for a file.</summary>
+    public string? Directory { get; private init; }
 
     /// <summary>The size of the database that is built, in MiB.</summary>
     public int SizeMib { get; private init; } = 200;
@@ -48,6 +52,7 @@ internal sealed record BranchOptions
             options = name switch
             {
                 "--source" => options with { Source = Value() },
+                "--dir" => options with { Directory = Value() },
                 "--size" => options with { SizeMib = Number(1, 4096) },
                 "--branches" => options with { Branches = Number(10, 10_000) },
                 "--json" => options with { Json = true },

@@ -11,10 +11,12 @@ internal static class BranchReport
         console.WriteLine();
         Table cost = New("", "branch", "copy of the file", "VACUUM INTO");
         cost.AddRow("one branch", Time(figures.BranchMicroseconds), Time(figures.CopyMilliseconds * 1000), Time(figures.VacuumIntoMilliseconds * 1000));
+        if (figures.ReflinkMicroseconds is { } reflink)
+            cost.AddRow("a bare reflink", Time(reflink), "-", "-");
         console.Write(cost);
 
         Table memory = New($"{figures.Branches:n0} branches, read in full", "this cache", "ordinary connections", "reflinks");
-        memory.AddRow("pages in memory", Size(figures.ResidentBytes), "-", Size(figures.KernelReflinkBytes) + " (computed)");
+        memory.AddRow("pages in memory", Size(figures.ResidentBytes), "-", figures.KernelReflinkBytes is { } kernel ? Size(kernel) : "(needs --dir)");
         memory.AddRow("distinct pages", Size(figures.DistinctBytes), "-", "-");
         memory.AddRow("SQLite's own memory", Size(figures.ConnectionBytes), Size(figures.OrdinaryBytes), Size(figures.OrdinaryBytes));
         memory.AddRow("blocks read from the device", $"{figures.DeviceBlocksRead:n0}", "-", "-");

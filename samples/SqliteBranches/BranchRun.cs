@@ -57,7 +57,8 @@ internal static class BranchRun
         double copy = progress.Step("Copying it, for comparison", _ => CopyLeg.CopyMilliseconds(source, PathOf("copy.db")));
         double vacuum = progress.Step("VACUUM INTO, for comparison", _ => CopyLeg.VacuumIntoMilliseconds(source, PathOf("vacuum.db")));
 
-        using SqliteBranchStore store = SqliteBranchStore.Open(PathOf("branches.store"), new SqliteBranchStoreOptions
+        using ReflinkLeg? reflinks = options.Directory is { } directory ? new ReflinkLeg(directory, source) : null;
+        using SqliteBranchStore store = SqliteBranchStore.Open(reflinks?.Store ?? PathOf("branches.store"), new SqliteBranchStoreOptions
         {
             // Room for one database and the books of all branches.
             CacheBytes = source.Bytes * 5 / 4 + (64L << 20) + options.Branches * 64L * 1024,
@@ -70,10 +71,11 @@ internal static class BranchRun
         });
 
         var leg = new BranchLeg(store, source, options.Branches);
-        double[] times = progress.Step($"Making {options.Branches} branches", leg.Make);
+        double[] times = progress.Step($"Making {options.Branches} branches", done => leg.Make(done, reflinks));
         PageCacheStatistics before = store.Cache.GetStatistics();
         double readSeconds = progress.Step("Reading every branch in full", leg.ReadAll);
         PageCacheStatistics after = store.Cache.GetStatistics();
+        long distinct = store.Databases.Single(static database => database.Name == BranchLeg.Main).Length;
         double writeSeconds = progress.Step($"Writing on {leg.Written} branches, looking at all", leg.Write);
 
         (double[] single, double[] together) = progress.Step("Queries, beside SQLite's own VFS", _ => Queries(store, source));
@@ -99,11 +101,12 @@ internal static class BranchRun
             VacuumIntoMilliseconds = vacuum,
             ResidentBytes = after.ResidentBytes,
             MetadataBytes = after.MetadataBytes,
-            DistinctBytes = source.Bytes,
+            DistinctBytes = distinct,
             DeviceBlocksRead = after.DevicePagesRead - before.DevicePagesRead,
             OrdinaryBytes = ordinary * options.Branches,
             ConnectionBytes = ours * options.Branches,
-            KernelReflinkBytes = source.Bytes * options.Branches,
+            KernelReflinkBytes = reflinks?.KernelBytes(options.Branches),
+            ReflinkMicroseconds = reflinks?.MedianMicroseconds,
             QueriesPerSecond = single[0],
             UnixQueriesPerSecond = single[1],
             UnixMappedQueriesPerSecond = single[2],

@@ -22,10 +22,21 @@ internal static class Mounts
         return Directory.CreateDirectory(Path.Combine(parent, $"spc-sqlite-{Guid.NewGuid():N}")).FullName;
     }
 
+    /// <summary>When no test runs any more.</summary>
+    public static void DisposeAll()
+    {
+        foreach (var mount in new[] { s_xfs, s_btrfs }.Where(static mount => mount.IsValueCreated))
+        {
+            mount.Value.Dispose();
+        }
+    }
+
     private static LoopMount Make(FileSystemKind kind)
     {
         var mount = LoopMount.Make(kind, Bytes);
-        AppDomain.CurrentDomain.ProcessExit += (_, _) => mount.Dispose();
+
+        // It is there as long as it is mounted, and then nothing is left to be deleted.
+        File.Delete(mount.Image);
         return mount;
     }
 }
