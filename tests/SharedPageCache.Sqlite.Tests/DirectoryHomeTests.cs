@@ -188,10 +188,13 @@ public sealed class DirectoryHomeTests
         {
             using (var connection = store.Connect("main"))
             {
-                connection.Run("PRAGMA cache_size=6");
-                var error = Assert.Throws<SqliteException>(() => StampedTable.Stamp(connection, 1));
+                var error = Assert.Throws<SqliteException>(() =>
+                {
+                    connection.Run("PRAGMA cache_size=6");
+                    StampedTable.Stamp(connection, 1);
+                });
                 Assert.Equal(Full, error.SqliteErrorCode);
-                Assert.Equal(0, StampedTable.Read(connection));
+                ReadIfThereIsALog(connection);
             }
 
             try
@@ -205,7 +208,11 @@ public sealed class DirectoryHomeTests
                 Assert.False(File.Exists($"{mount.Root}/store/during"));
             }
 
-            Assert.Equal(0, StampedTable.Read(store, "before"));
+            using (var connection = store.Connect("before"))
+            {
+                ReadIfThereIsALog(connection);
+            }
+
             File.Delete(ballast);
             using (var connection = store.Connect("main"))
             {
@@ -213,11 +220,25 @@ public sealed class DirectoryHomeTests
                 Assert.Equal(2, StampedTable.Read(connection));
             }
 
+            Assert.Equal(0, StampedTable.Read(store, "before"));
             store.Cache.Verify();
         }
 
         using var ordinary = Ordinary($"{mount.Root}/store/main");
         Assert.Equal(2, StampedTable.Read(ordinary));
+
+        // With a log SQLite makes that for reading too, for which there may be no room: as on its own VFS.
+        void ReadIfThereIsALog(SqliteConnection connection)
+        {
+            try
+            {
+                Assert.Equal(0, StampedTable.Read(connection));
+            }
+            catch (SqliteException error) when (mode == "WAL")
+            {
+                Assert.Contains(error.SqliteErrorCode, (int[])[Full, 14]);
+            }
+        }
     }
 
     /// <summary>
