@@ -37,7 +37,7 @@ internal static class BranchRun
             Console.Error.WriteLine($"SqliteBranches: {wrong.Message} (--help lists the options)");
             return BadUsage;
         }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or InvalidDataException or SqliteException or AggregateException)
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or NotSupportedException or InvalidDataException or SqliteException or AggregateException)
         {
             Console.Error.WriteLine($"SqliteBranches: {failure.GetBaseException().Message}");
             return Failure;

@@ -49,7 +49,7 @@ internal sealed class ReflinkLeg : IDisposable
                 }
             }
 
-            bytes += KernelPageCache.GetCachedBytes(path);
+            bytes += OperatingSystem.IsLinux() ? KernelPageCache.GetCachedBytes(path) : throw new NotSupportedException("Reflinks are for Linux.");
         }
 
         return bytes / Math.Min(Read, _times.Count) * branches;
