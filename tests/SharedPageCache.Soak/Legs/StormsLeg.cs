@@ -20,6 +20,8 @@ internal sealed class StormsLeg : ISoakLeg
         (nameof(WriteStormTests.Writes_that_fail_for_a_while_lose_nothing), static (seed, tally) => Write(fails: true, seed, tally)),
         (nameof(StormTests.Failures_and_reuse_of_blocks_together_show_no_wrong_byte), static (seed, tally) => Read(StormKind.Faults | StormKind.Engine, seed, tally)),
         (nameof(StormTests.Disposing_in_the_middle_of_everything_ends_it_in_order), static (seed, tally) => Read(StormKind.Dispose | StormKind.Engine, seed, tally)),
+        (nameof(StormTests.Whatever_readers_say_and_sharers_weigh_no_byte_is_wrong),
+            static (seed, tally) => Read(StormKind.Hints | StormKind.Faults | StormKind.Engine, seed, tally)),
     ];
 
     public string Name => "storms";
