@@ -22,7 +22,7 @@ namespace SharedPageCache.Faults;
 /// publication of blocks and of a tree that knows nothing of them: the next reader asks the engine.
 /// </para>
 /// <para>
-/// <b>Again.</b> If the file's truth changed since the piece was placed (its edition), or more of it became shared than the engine was told, what
+/// <b>Again.</b> If the file's truth changed since the engine has placed the piece (its edition), or more of it became shared than the engine was told, what
 /// was placed is given back and the piece begins anew.
 /// </para>
 /// </remarks>
@@ -87,13 +87,11 @@ internal sealed class WritesAround(Rooms rooms, PageFaults faults, ProvisionalFr
     {
         var file = piece.File;
         file.ThrowIfClosed();
-        var moment = (file.Edition, file.Sharing);
-        var (end, length) = (piece.Offset + piece.Length, file.Tree.Length);
-        if (end > length || (end < length && end << 64 - rooms.PageShift != 0))
+        var sharing = file.Sharing;
+        if (!Fits(piece))
         {
-            // With the mark of its last page nobody makes the file longer: a part of a page is written with zeros behind it.
             throw new ArgumentOutOfRangeException(
-                nameof(piece), end, $"the file has {length} bytes by now, and the write ends neither with it nor with a page.");
+                nameof(piece), piece.Offset + piece.Length, $"the file has {file.Tree.Length} bytes by now, and the write ends neither with it nor with a page.");
         }
 
         await FindLeavesAsync(piece, cancellationToken).ConfigureAwait(false);
@@ -112,8 +110,13 @@ internal sealed class WritesAround(Rooms rooms, PageFaults faults, ProvisionalFr
                 var published = 0;
                 try
                 {
-                    await WriteAsync(piece, placed, bytes).ConfigureAwait(false);
-                    isDone = TryPublish(piece, placed, moment, ref published);
+                    // Not before: an engine may say of the file, while it places, that it lies elsewhere by now.
+                    var moment = (file.Edition, sharing);
+                    if (Fits(piece))
+                    {
+                        await WriteAsync(piece, placed, bytes).ConfigureAwait(false);
+                        isDone = TryPublish(piece, placed, moment, ref published);
+                    }
                 }
                 finally
                 {
@@ -124,6 +127,16 @@ internal sealed class WritesAround(Rooms rooms, PageFaults faults, ProvisionalFr
             },
             cancellationToken).ConfigureAwait(false);
         return isDone;
+    }
+
+    /// <summary>
+    /// Whether the piece lies in the file and ends with it or with a page. With the mark of its last page nobody makes the file longer: a
+    /// part of a page is written with zeros behind it.
+    /// </summary>
+    private bool Fits(Piece piece)
+    {
+        var (end, length) = (piece.Offset + piece.Length, piece.File.Tree.Length);
+        return end == length || (end < length && end << 64 - rooms.PageShift == 0);
     }
 
     private async ValueTask FindLeavesAsync(Piece piece, CancellationToken cancellationToken)

@@ -129,6 +129,29 @@ public class WriteAroundTests
 
     [Fact]
     [Trait("Row", "F6")]
+    public async Task An_engine_that_says_while_it_places_that_the_file_lies_elsewhere_is_not_asked_for_ever()
+    {
+        using var cache = new WriteCache();
+        var file = cache.OpenMapped(8);
+        cache.Engine.DuringPlace = () =>
+        {
+            file.InvalidateExtents(0, 0);
+            return Task.CompletedTask;
+        };
+        await file.WriteAroundAsync(Page, Bytes(1, 4 * Page)).AsTask().Within();
+        Assert.Equal((1, 0), (cache.Engine.Placements, cache.Engine.Abandoned.Count));
+        Assert.Equal(Bytes(1, 4 * Page), Read(file, Page, 4 * Page));
+
+        // A file that gets too short while the engine places has nothing written.
+        var writes = cache.Device.Writes;
+        cache.Engine.DuringPlace = () => file.SetLengthAsync(2 * Page).AsTask();
+        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => file.WriteAroundAsync(Page, Bytes(2, 4 * Page)).AsTask().Within());
+        Assert.Equal(writes, cache.Device.Writes);
+        Assert.Equal(Bytes(1, 4 * Page)[..Page], Read(file, Page, Page));
+    }
+
+    [Fact]
+    [Trait("Row", "F6")]
     [Trait("Contract", "C3")]
     public async Task Readers_see_the_old_page_until_it_is_published_and_writers_of_it_wait()
     {
