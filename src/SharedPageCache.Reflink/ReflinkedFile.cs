@@ -119,6 +119,65 @@ public sealed class ReflinkedFile : IDisposable, IAsyncDisposable
         return _store.AdoptClone(clone, target);
     }
 
+    /// <summary>
+    /// Makes a range of this file what a range of another one is, or of this one: whole pages by the file system (FICLONERANGE), so that both
+    /// files show the same blocks, on disk and in memory, until one of them is written.
+    /// </summary>
+    /// <remarks>
+    /// <para>
+    /// What is dirty in the source is written back first. The range is what the source holds at one moment: it is taken from a clone without a name, which
+    /// is made for the call and costs time in proportion to the extents of the source.
+    /// </para>
+    /// <para>
+    /// Pages are shared if both offsets lie equally in their pages; parts of a page at both ends are copied, and everything is if the offsets lie
+    /// differently. The ranges may overlap. What is shared is durable when the call returns, what is copied with the next flush.
+    /// </para>
+    /// <para>
+    /// Shared a mebibyte at a time: a reader or a clone meanwhile may see some of them. Writers of the piece that is under way wait. If a
+    /// piece fails the pieces before it stay, and the file is no longer than they need; the call may be repeated, unless the ranges overlap.
+    /// </para>
+    /// </remarks>
+    /// <param name="source">The file to take the range from, open for writing on the same file system; it may be this one.</param>
+    /// <param name="sourceOffset">First byte in the source, 0 or more.</param>
+    /// <param name="destinationOffset">First byte in this file, 0 or more. A file that is shorter reads zero up to there.</param>
+    /// <param name="length">Length in bytes, 0 or more; clipped at the end of the source.</param>
+    /// <param name="cancellationToken">Cancels waits.</param>
+    /// <returns>The number of bytes: the length, or fewer at the end of the source, 0 at or behind it.</returns>
+    /// <exception cref="ArgumentException">The source lies on another file system, or is of another store.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An offset or the length is negative, or the end is beyond the longest file.</exception>
+    /// <exception cref="NotSupportedException">One of the files is not open for writing.</exception>
+    /// <exception cref="CacheWritebackException">
+    /// What is dirty could not be written back (nothing was shared then), or a piece could not be shared: the disk is full, or the file system refuses to.
+    /// </exception>
+    /// <exception cref="IOException">No clone of the source could be made; nothing has changed.</exception>
+    /// <exception cref="UnauthorizedAccessException">No permission to make files in the source's folder; nothing has changed.</exception>
+    /// <exception cref="ObjectDisposedException">One of the handles is disposed.</exception>
+    public async ValueTask<long> CloneRangeAsync(
+        ReflinkedFile source, long sourceOffset, long destinationOffset, long length, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentOutOfRangeException.ThrowIfNegative(sourceOffset);
+        ArgumentOutOfRangeException.ThrowIfNegative(destinationOffset);
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ThrowIfDisposed();
+        source.ThrowIfDisposed();
+        foreach (var file in (ReflinkedFile[])[this, source])
+        {
+            if (file._origin is not WritableReflinkFile)
+            {
+                throw new NotSupportedException($"'{file.Path}' is open for reading only.");
+            }
+        }
+
+        if (source._origin.Volume != _origin.Volume)
+        {
+            throw new ArgumentException($"'{source.Path}' lies on another file system than '{Path}', or is of another store.", nameof(source));
+        }
+
+        using var snapshot = await RangeSnapshot.TakeAsync(source.File, cancellationToken).ConfigureAwait(false);
+        return await snapshot.CopyToAsync(File, sourceOffset, destinationOffset, length, cancellationToken).ConfigureAwait(false);
+    }
+
     /// <summary>Writes back what is dirty, then closes the handle.</summary>
     /// <exception cref="CacheWritebackException">
     /// Something could not be written back. The handle is closed; the pages stay dirty, and opening the file again finds them.

@@ -22,6 +22,11 @@ internal sealed partial class WritableReflinkFile
             lock (_shape)
             {
                 var table = Table;
+                foreach (var range in ranges)
+                {
+                    ForgetShared(range.FileOffset, range.FileEnd);
+                }
+
                 Show(table.Replace(ranges, table.Length, Volume.BlockSize));
             }
 
@@ -33,7 +38,10 @@ internal sealed partial class WritableReflinkFile
         Tell(0);
     }
 
-    /// <summary>Writes a part of a staged range, up to the end of the file.</summary>
+    /// <summary>
+    /// Writes a part of a staged range, up to the end of the file; or shares it, if that is what this flow of control does
+    /// (<see cref="RangeSnapshot"/>).
+    /// </summary>
     /// <exception cref="IOException">The file system failed, or the file was changed by somebody else.</exception>
     public async ValueTask WriteAsync(long offset, IReadOnlyList<ReadOnlyMemory<byte>> buffers)
     {
@@ -46,7 +54,14 @@ internal sealed partial class WritableReflinkFile
         {
             // Of the disk, not of the table: a cut that came since waits in the queue, and a growth too.
             var length = Math.Min(buffers.Sum(static buffer => (long)buffer.Length), Snapshot.Stamp.Size - offset);
-            if (length > 0)
+            if (length > 0 && RangeSnapshot.For(this) is { } source)
+            {
+                // Durable when it is settled: until then nobody was promised it.
+                Volatile.Write(ref _hasNewRanges, 1);
+                NoteShared(offset, offset + length);
+                source.ShareWith(Handle, Path, offset, length);
+            }
+            else if (length > 0)
             {
                 Volatile.Write(ref _owesSync, 1);
                 await new DirectWriter(Handle, _buffered, MemoryAlignment, Volume.BlockSize)
@@ -131,6 +146,11 @@ internal sealed partial class WritableReflinkFile
 
             ThrowIfRefused();
             DoQueued();
+            if (Interlocked.Exchange(ref _hasNewRanges, 0) != 0)
+            {
+                Volatile.Write(ref _owesSync, 1);
+            }
+
             Sync();
             hasMoved = Renew(keepsStaged: false);
         }
@@ -170,17 +190,13 @@ internal sealed partial class WritableReflinkFile
                 foreach (var part in fresh.Within(run.FileOffset, run.FileEnd))
                 {
                     found.Add(part);
-                    if (part.ReadsZero || part.IsOpaque)
-                    {
-                        hasMoved = true;
-                        continue;
-                    }
-
-                    var name = new BlockRun(run.PhysicalOffset + (part.FileOffset - run.FileOffset), part.Length);
-                    relocate(
-                        new PlacedRun(name, run.Generation),
-                        new PlacedRun(new BlockRun(part.PhysicalOffset, part.Length), part.Generation));
+                    hasMoved |= !Follow(run, part, relocate);
                 }
+            }
+
+            if (!keepsStaged)
+            {
+                _shared.Clear();
             }
 
             hasMoved |= !table.Replace(found, table.Length, Volume.BlockSize).SameAs(fresh);
@@ -188,6 +204,65 @@ internal sealed partial class WritableReflinkFile
             Show(fresh);
             return (staged, hasMoved);
         }
+    }
+
+    /// <summary>Lets the pages that are cached under a name follow to a place.</summary>
+    /// <param name="run">The name.</param>
+    /// <param name="part">A part of its range, and where it has come to lie.</param>
+    /// <param name="relocate">Lets cached pages follow.</param>
+    /// <returns>Whether they are; if not the place is asked for anew.</returns>
+    private bool Follow(Extent run, Extent part, Action<PlacedRun, PlacedRun> relocate)
+    {
+        if (part.ReadsZero || part.IsOpaque)
+        {
+            return false;
+        }
+
+        // Blocks that were shared are cached already, of the file that they were taken from: nothing comes to them.
+        var own = new List<(long Start, long End)> { (part.FileOffset, part.FileEnd) };
+        foreach (var shared in _shared)
+        {
+            own = Subtract(own, shared.Start, shared.End);
+        }
+
+        foreach (var (start, end) in own)
+        {
+            relocate(
+                new PlacedRun(new BlockRun(run.PhysicalOffset + (start - run.FileOffset), end - start), run.Generation),
+                new PlacedRun(new BlockRun(part.PhysicalOffset + (start - part.FileOffset), end - start), part.Generation));
+        }
+
+        return own is [var only] && only == (part.FileOffset, part.FileEnd);
+    }
+
+    private void NoteShared(long start, long end)
+    {
+        lock (_shape)
+        {
+            ForgetShared(start, end);
+            _shared.Add((start, end));
+        }
+    }
+
+    private void ForgetShared(long start, long end) => _shared = Subtract(_shared, start, end);
+
+    private static List<(long Start, long End)> Subtract(List<(long Start, long End)> ranges, long start, long end)
+    {
+        var left = new List<(long Start, long End)>(ranges.Count + 1);
+        foreach (var range in ranges)
+        {
+            if (range.Start < Math.Min(range.End, start))
+            {
+                left.Add((range.Start, Math.Min(range.End, start)));
+            }
+
+            if (Math.Max(range.Start, end) < range.End)
+            {
+                left.Add((Math.Max(range.Start, end), range.End));
+            }
+        }
+
+        return left;
     }
 
     /// <summary>What the table would be for an answer of the file system, if nothing came between.</summary>

@@ -40,9 +40,14 @@ internal sealed partial class WritableReflinkFile : ReflinkFile, IWritableExtent
     private readonly Lock _keeping = new();
     private readonly List<ShapeChange> _queue = [];
     private readonly List<ShapeChange> _cuts = [];
+
+    /// <summary>The ranges with names that were not written but shared, in no order. Under <c>_shape</c>.</summary>
+    private List<(long Start, long End)> _shared = [];
+
     private MappedFile? _keeper;
     private int _writesUnderWay;
     private int _owesSync;
+    private int _hasNewRanges;
     private bool _isGivenUp;
 
     public WritableReflinkFile(
@@ -55,6 +60,9 @@ internal sealed partial class WritableReflinkFile : ReflinkFile, IWritableExtent
     }
 
     public bool IsDeleted { get; private set; }
+
+    /// <summary>The descriptor, to take ranges from.</summary>
+    public SafeFileHandle OpenHandle => Handle;
 
     /// <summary>
     /// A handle of our own, while there are others: it keeps the file open in the cache until what was written is on the disk.
@@ -79,6 +87,24 @@ internal sealed partial class WritableReflinkFile : ReflinkFile, IWritableExtent
     {
         _isGivenUp = true;
         Keeper?.Delete();
+    }
+
+    /// <summary>Gives up all that is dirty of a clone without a handle, and closes it.</summary>
+    /// <param name="mapped">Its handle in the cache.</param>
+    public void CloseUnnamed(MappedFile mapped)
+    {
+        _isGivenUp = true;
+        try
+        {
+            mapped.Delete();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The cache or the volume is gone.
+        }
+
+        mapped.Dispose();
+        Volume.Release(this, handle: null);
     }
 
     // The hooks: in memory, inside the file's gate and the volume's binding lock.
@@ -139,7 +165,8 @@ internal sealed partial class WritableReflinkFile : ReflinkFile, IWritableExtent
 
     /// <inheritdoc/>
     public void CloneRange(IExtentMap source, long sourceOffset, long destinationOffset, long length) =>
-        throw new NotSupportedException("The file system shares ranges by a system call, which no hook may make.");
+        throw new NotSupportedException(
+            $"The file system shares ranges by a system call, which no hook may make: see {nameof(ReflinkedFile)}.{nameof(ReflinkedFile.CloneRangeAsync)}.");
 
     IExtentMap ICloneableExtentMap.Clone() => throw new NotSupportedException("The file system clones by a system call.");
 

@@ -7,6 +7,7 @@ namespace SharedPageCache.Reflink.Native;
 internal static unsafe class WritableFile
 {
     private const uint CloneRequest = 0x40049409;   // FICLONE
+    private const uint CloneRangeRequest = 0x4020940D;   // FICLONERANGE
     private const int KeepSize = 1;                 // FALLOC_FL_KEEP_SIZE
     private const int Punch = 2;                    // FALLOC_FL_PUNCH_HOLE
     private const int CurrentFolder = -100;         // AT_FDCWD
@@ -67,6 +68,33 @@ internal static unsafe class WritableFile
         if (!OperatingSystem.IsWindows())
         {
             File.SetUnixFileMode(target, File.GetUnixFileMode(source));
+        }
+    }
+
+    /// <summary>Makes a range of a file show the blocks of a range of another one (FICLONERANGE).</summary>
+    /// <param name="source">The file that has them.</param>
+    /// <param name="sourceOffset">First byte in the source, a multiple of the block size, as all three numbers.</param>
+    /// <param name="target">The file that gets them.</param>
+    /// <param name="offset">First byte in the target.</param>
+    /// <param name="length">Length in bytes; inside both files.</param>
+    /// <param name="path">The target's name.</param>
+    /// <exception cref="IOException">The file system failed.</exception>
+    public static void CloneRange(SafeFileHandle source, long sourceOffset, SafeFileHandle target, long offset, long length, string path)
+    {
+        var isHeld = false;
+        source.DangerousAddRef(ref isHeld);
+        try
+        {
+            // struct file_clone_range: the source's descriptor, its offset, the length, the target's offset.
+            var range = stackalloc long[] { source.DangerousGetHandle(), sourceOffset, length, offset };
+            if (LibC.ioctl(target, CloneRangeRequest, range) != 0)
+            {
+                throw LibC.LastError("Cloning a range (FICLONERANGE)", path);
+            }
+        }
+        finally
+        {
+            source.DangerousRelease();
         }
     }
 
