@@ -32,3 +32,43 @@ public sealed class CombinedTests(ITestOutputHelper output) : ScheduleTests(outp
     [MemberData(nameof(Names))]
     public void Holds(string name) => Explore(Catalogue.Named(name));
 }
+
+/// <summary>See <see cref="DisposeScenarios"/>.</summary>
+public sealed class DisposeTests(ITestOutputHelper output) : ScheduleTests(output)
+{
+    public static TheoryData<string> Names => [.. DisposeScenarios.All.Select(scenario => scenario.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Holds(string name) => Explore(Catalogue.Named(name));
+}
+
+/// <summary>See <see cref="CancellationScenarios"/>.</summary>
+public sealed class CancellationTests(ITestOutputHelper output) : ScheduleTests(output)
+{
+    public static TheoryData<string> Names => [.. CancellationScenarios.All.Select(scenario => scenario.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Holds(string name) => Explore(Catalogue.Named(name));
+}
+
+/// <summary>See <see cref="PunchScenarios"/>.</summary>
+public sealed class PunchTests(ITestOutputHelper output) : ScheduleTests(output)
+{
+    public static TheoryData<string> Names => [.. PunchScenarios.All.Select(scenario => scenario.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Holds(string name) => Explore(Catalogue.Named(name));
+}
+
+/// <summary>See <see cref="VolumeScenarios"/>.</summary>
+public sealed class VolumeTests(ITestOutputHelper output) : ScheduleTests(output)
+{
+    public static TheoryData<string> Names => [.. VolumeScenarios.All.Select(scenario => scenario.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Holds(string name) => Explore(Catalogue.Named(name));
+}

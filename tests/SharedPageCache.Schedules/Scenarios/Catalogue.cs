@@ -11,6 +11,7 @@ internal static class Catalogue
         .. RandomScenarios.All, .. WriteScenarios.All, .. WriteLeaseScenarios.All, .. TakeOverScenarios.All, .. WritebackScenarios.All,
         .. InPlaceScenarios.All, .. RangeScenarios.All, .. RandomWriteScenarios.All,
         .. BesideScenarios.All, .. MergeScenarios.All, .. CombinedScenarios.All,
+        .. DisposeScenarios.All, .. CancellationScenarios.All, .. PunchScenarios.All, .. VolumeScenarios.All,
     ];
 
     public static Scenario Named(string name) => All.Single(scenario => scenario.Name == name);

@@ -50,9 +50,18 @@ internal sealed class SemaphoreSlim(int initialCount, int maxCount) : IDisposabl
 
     public Task WaitAsync(CancellationToken cancellationToken)
     {
-        cancellationToken.ThrowIfCancellationRequested();
-        Wait();
-        return Task.CompletedTask;
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            if (Wait(0))
+            {
+                return Task.CompletedTask;
+            }
+
+            (Scheduler.Current ?? throw new InvalidOperationException("only logical threads wait"))
+                .Block(() => _count > 0 || cancellationToken.IsCancellationRequested);
+        }
+
+        return Task.FromCanceled(cancellationToken);
     }
 
     public int Release()
@@ -110,8 +119,10 @@ internal sealed class TaskCompletionSource(TaskCreationOptions options)
         {
             if (Scheduler.Current is { } self)
             {
-                self.Block(IsSet, mayTimeOut: LogicalThread.IsIn("Turnstile"));
-                return System.Threading.Tasks.Task.CompletedTask;
+                var waited = source;
+                self.Block(() => waited._set || cancellationToken.IsCancellationRequested, mayTimeOut: LogicalThread.IsIn("Turnstile"));
+                return !source._set && cancellationToken.IsCancellationRequested
+                    ? System.Threading.Tasks.Task.FromCanceled(cancellationToken) : System.Threading.Tasks.Task.CompletedTask;
             }
 
             return source._real.Task.WaitAsync(cancellationToken);

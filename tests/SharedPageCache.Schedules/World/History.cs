@@ -31,7 +31,10 @@ internal sealed class History
 
         public bool IsInherited { get; } = isInherited;
 
-        public override string ToString() => $"{(Source is null ? Held.ToString() : $"what a range clone took ({Source})")} [{Begun}, {(Ended == long.MaxValue ? "" : Ended)}]{(IsInherited ? " inherited" : "")}";
+        public override string ToString() => Describe(MostClones);
+
+        public string Describe(int depth) =>
+            $"{(Source is null ? Held.ToString() : $"what a range clone took ({Source.Describe(depth)})")} [{Begun}, {(Ended == long.MaxValue ? "" : Ended)}]{(IsInherited ? " inherited" : "")}";
     }
 
     /// <summary>What a range clone took from a half of a page: one content, which that half had at a moment of the clone.</summary>
@@ -48,7 +51,8 @@ internal sealed class History
         /// <summary>It was seen: it never is anything else from now on.</summary>
         public void Is(Sector shown) => _shown ??= shown;
 
-        public override string ToString() => _shown is { } known ? known.ToString() : string.Join(", ", from._entries.Select(static entry => entry.Held));
+        public string Describe(int depth) => _shown is { } known ? known.ToString()
+            : depth == 0 ? "..." : string.Join(", ", from._entries.Select(entry => entry.Describe(depth - 1)));
     }
 
     /// <summary>A content may have come by so many range clones, one of the other.</summary>

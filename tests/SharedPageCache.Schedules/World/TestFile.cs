@@ -32,6 +32,17 @@ internal sealed class TestFile
         RequireTrue(page, bytes, begun);
     }
 
+    /// <summary>Reads a page, awaiting what it may give up to wait for.</summary>
+    public void ReadAwaiting(int page, CancellationToken token)
+    {
+        var bytes = new byte[_universe.PageSize];
+        var begun = _universe.Tick();
+        var read = File.ReadAsync((long)page * _universe.PageSize, bytes, token);
+        Universe.Require(read.IsCompleted, "a logical thread waits by blocking");
+        Universe.Require(read.AsTask().GetAwaiter().GetResult() == bytes.Length, "the page was read as a whole");
+        RequireTrue(page, bytes, begun);
+    }
+
     /// <summary>Reads several pages in one call.</summary>
     public void ReadRange(int page, int pages)
     {

@@ -31,6 +31,7 @@ internal sealed class WriteUniverse
         Device = new WriteDevice { Grain = inPlace ? Sector.Size / 4 : Sector.Size / 2 };
         Store = new Store(Device) { PlacesInPlace = inPlace };
         Volume = Cache.AttachVolume(Device, new VolumeOptions { Placement = Store });
+        Map = Cache.Engine.Rooms.Volumes.All().Single(volume => volume.Id == Volume.Id);
         Store.Volume = Volume;
         Device.Guard = Store.RequireOwnOfWriteback;
         Store.Persisted = () => _files.ForEach(static file => file.RequireSoundAfterCrash());
@@ -134,7 +135,8 @@ internal sealed class WriteUniverse
     public Instance RunToTheEnd(params Action[] threads) =>
         new() { Threads = threads, Check = () => CheckFrames(static phase => phase == FramePhase.Free), NameOf = NameOf };
 
-    private Mappings.VolumeMap Map => Cache.Engine.Rooms.Volumes.All().Single(volume => volume.Id == Volume.Id);
+    /// <summary>The volume's inside; also when it is detached.</summary>
+    private Mappings.VolumeMap Map { get; }
 
     private string? NameOf(nint address) => Universe.NameOf(Cache.Engine.Rooms.Frames, address);
 

@@ -34,12 +34,19 @@ internal sealed partial class WrittenFile
 
     public void WriteHalf(int page, int half) => WriteBytes(page * Sector.Size + half * Half, Half);
 
+    /// <summary>Writes a half of a page, awaiting what it may give up to wait for.</summary>
+    public void WriteHalf(int page, int half, CancellationToken token) => WriteBytes(page * Sector.Size + half * Half, Half, token);
+
     /// <summary>Writes several pages in one call: a clone sees all of it or nothing.</summary>
     public void WritePages(int page, int pages) => WriteBytes(page * Sector.Size, pages * Sector.Size);
 
     public void Punch(int page, int pages = 1) => Change(
         page * 2, pages * 2, Sector.Zero,
         () => Complete(File.PunchHoleAsync((long)page * Sector.Size, (long)pages * Sector.Size)));
+
+    /// <summary>A hole that may begin and end inside pages.</summary>
+    public void PunchHalves(int half, int halves) => Change(
+        half, halves, Sector.Zero, () => Complete(File.PunchHoleAsync((long)half * Half, (long)halves * Half)));
 
     /// <summary>Makes the file shorter; what is behind reads zero if it is longer again.</summary>
     public void Truncate(int pages) => Change(
@@ -305,7 +312,7 @@ internal sealed partial class WrittenFile
         });
     }
 
-    private void WriteBytes(int offset, int length)
+    private void WriteBytes(int offset, int length, CancellationToken token = default)
     {
         var held = _universe.Fresh();
         var bytes = new byte[length];
@@ -320,7 +327,15 @@ internal sealed partial class WrittenFile
         Change(offset / Half, length / Half, held, () =>
         {
             Scheduler.Note($"writes {held} to {length} bytes at {offset}");
-            File.Write(offset, bytes);
+            if (token.CanBeCanceled)
+            {
+                Complete(File.WriteAsync(offset, bytes, cancellationToken: token));
+            }
+            else
+            {
+                File.Write(offset, bytes);
+            }
+
             Scheduler.Note($"has written {held}");
         });
     }
