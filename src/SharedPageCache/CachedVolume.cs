@@ -142,7 +142,7 @@ public sealed partial class CachedVolume : IDisposable, IAsyncDisposable
     /// <summary>Makes everything durable that was written to files of the volume before the call.</summary>
     /// <param name="cancellationToken">Cancels the wait; pages under way are written to the end.</param>
     /// <exception cref="CacheWritebackException">Something could not be made durable; it stays dirty.</exception>
-    /// <exception cref="ObjectDisposedException">The volume is detached.</exception>
+    /// <exception cref="ObjectDisposedException">The volume is detached, or was before all was durable.</exception>
     public ValueTask FlushAsync(CancellationToken cancellationToken = default)
     {
         EngineCode.ThrowIfInCallback();
@@ -155,9 +155,16 @@ public sealed partial class CachedVolume : IDisposable, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         EngineCode.ThrowIfInCallback();
-        if (!_map.IsDetached)
+        try
         {
-            await CacheEngine.FlushAsync(_map, CancellationToken.None).ConfigureAwait(false);
+            if (!_map.IsDetached)
+            {
+                await CacheEngine.FlushAsync(_map, CancellationToken.None).ConfigureAwait(false);
+            }
+        }
+        catch (ObjectDisposedException) when (_map.IsDetached)
+        {
+            // Another one has detached it meanwhile.
         }
 
         Dispose();

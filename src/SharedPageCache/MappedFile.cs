@@ -379,6 +379,7 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     /// <exception cref="CacheWritebackException">
     /// The file could not be made durable. The handle is closed; the pages stay dirty, and the volume's flush tries again.
     /// </exception>
+    /// <exception cref="ObjectDisposedException">The volume was detached before all was durable. The handle is closed.</exception>
     public async ValueTask DisposeAsync()
     {
         EngineCode.ThrowIfInCallback();

@@ -103,6 +103,10 @@ public sealed class PageCache : IDisposable, IAsyncDisposable
             {
                 first ??= error;
             }
+            catch (ObjectDisposedException) when (volume.IsDetached)
+            {
+                // Somebody has taken the volume away meanwhile, with what was dirty in it.
+            }
         }
 
         if (first is not null)

@@ -110,6 +110,7 @@ internal sealed partial class VolumeWriter : IVolumeWriter
     /// <param name="then">What is done after that, before any other write-back of the volume begins; not if pages have failed.</param>
     /// <param name="file">The file that is flushed, if it is one: failures are told in its terms.</param>
     /// <returns>Why pages have failed; empty if everything is durable.</returns>
+    /// <exception cref="ObjectDisposedException">The volume is detached.</exception>
     public async Task<List<CacheWritebackException>> FlushAsync(
         Func<List<PageReference>> collect, CancellationToken cancellationToken, Func<Task>? then = null, FileMapping? file = null)
     {
@@ -127,6 +128,13 @@ internal sealed partial class VolumeWriter : IVolumeWriter
 
             await PersistAsync(failures, cancellationToken).ConfigureAwait(false);
             _volume.RetireLingering();
+            if (failures.Count == 0 && _volume.IsDetached)
+            {
+                // What was dirty went with the volume. Who finds it attached here has published all that it owed: a publication and the
+                // end of the volume exclude each other by the binding lock.
+                throw new ObjectDisposedException(_volume.Name, "The volume was detached before its pages were durable.");
+            }
+
             if (then is not null && failures.Count == 0)
             {
                 await then().ConfigureAwait(false);

@@ -43,8 +43,12 @@ internal static class DisposeScenarios
         ("reopen", static (_, file, _) => file.Reopen().ReadIfOpen(0)),
         ("invalidate extents", static (_, file, _) => file.File.InvalidateExtents(0, file.File.Length)),
         ("discard", static (universe, file, _) => universe.Volume.Discard(new BlockRun(11 * Sector.Size, 2 * Sector.Size))),
-        ("direct write", static (_, file, _) => file.WriteDirectly(1)),
-        ("bad block and repair", static (_, file, _) => file.BreakAndRepair(2)),
+        ("direct write", static (universe, _, _) => universe.Open(13).WriteDirectly(0)),
+        ("bad block and repair", static (universe, _, clone) =>
+        {
+            universe.Device.Guard = static _ => { };
+            clone.BreakAndRepair(2);
+        }),
         ("reverse query", static (universe, _, _) => _ = universe.Volume.FindReferences(new BlockRun(11 * Sector.Size, Sector.Size)).Count()),
         ("evict", static (universe, _, _) => universe.Evict()),
         ("sweep", static (universe, _, _) => universe.Cache.Engine.Rooms.Sweeper.Sweep()),

@@ -85,7 +85,7 @@ internal static class VolumeScenarios
     private static void GiveUpFrame(this Universe universe)
     {
         var rooms = universe.Cache.Engine.Rooms;
-        if (rooms.Supply.TryTake(SecurityDomain.Default, out var frame))
+        if (rooms.Supply.TryTake(FrameOwner.Nobody, out var frame))
         {
             Universe.Require(rooms.Frames[frame].State.Load().Phase == FramePhase.Free, "a frame that was taken is free");
             rooms.Pool.Withhold(frame);

@@ -93,16 +93,19 @@ internal sealed class History
     /// <summary>Why a read could not show this, or null.</summary>
     public string? FaultOf(Sector shown, long begun, long ended)
     {
-        // Where a write explains it, nothing is learnt of what a range clone took.
         var may = _entries.FindAll(entry => entry.Begun <= ended && entry.MayHold(shown) && !IsOver(entry, begun));
-        var shows = may.FindLast(static entry => entry.Source is null) ?? may.LastOrDefault();
-        if (shows is null)
+        if (may.Count == 0)
         {
             return $"{shown} in a read from {begun} to {ended}, but was written: {string.Join(", ", _entries)}";
         }
 
-        shows.Source?.Is(shown);
-        if (shows.IsInherited && shown != (_inherited ??= shown))
+        if (may is [var only])
+        {
+            // Where something else explains it too, nothing is learnt of what a range clone took.
+            only.Source?.Is(shown);
+        }
+
+        if (may.TrueForAll(static entry => entry.IsInherited) && shown != (_inherited ??= shown))
         {
             return $"{shown}, but before {_inherited}: a clone shows its origin at one moment";
         }

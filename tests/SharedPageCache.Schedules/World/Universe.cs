@@ -138,6 +138,7 @@ internal sealed class Universe
     {
         Cache.Verify();
         var rooms = Cache.Engine.Rooms;
+        var number = rooms.Volumes.All().FirstOrDefault(volume => volume.Id == Volume.Id)?.Number;
         for (var frame = 0; frame < rooms.Frames.Count; frame++)
         {
             ref var header = ref rooms.Frames[frame];
@@ -146,7 +147,7 @@ internal sealed class Universe
             Require(state.Phase is FramePhase.Free or FramePhase.Clean or FramePhase.Retired, $"frame {frame} is {state} at rest");
             var identity = rooms.Frames.IdentityOf(frame);
             Require(open || state.Phase == FramePhase.Free, $"frame {frame} is {state} when all is gone");
-            if (state.Phase == FramePhase.Clean && identity.IsSome)
+            if (state.Phase == FramePhase.Clean && identity.IsSome && identity.Volume == number)
             {
                 var first = identity.Block * SectorsPerPage;
                 for (var i = 0; i < SectorsPerPage; i++)
