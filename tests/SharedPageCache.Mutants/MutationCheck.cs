@@ -16,6 +16,7 @@ public sealed class MutationCheck(string root)
 
     private readonly string _sources = Path.Combine(root, "src", "SharedPageCache");
     private readonly string _work = Path.Combine(root, "artifacts", "obj", "mutants");
+    private readonly VerdictStore _store = new(Path.Combine(root, "artifacts", "obj", "mutants.tsv"));
     private readonly Lock _output = new();
 
     /// <summary>What became of a mutant.</summary>
@@ -39,6 +40,12 @@ public sealed class MutationCheck(string root)
 
     /// <summary>The list.</summary>
     public List<Mutant> Mutants { get; } = Mutant.ReadAll(Path.Combine(root, "tests", "SharedPageCache.Mutants", "Mutants.txt"));
+
+    /// <summary>What is known of a mutant from an earlier run, if it and its list entry have not changed since; null otherwise.</summary>
+    public Verdict? KnownOf(Mutant mutant) => _store.Find(mutant);
+
+    /// <summary>What is known of the planted bugs.</summary>
+    public List<Verdict> KnownPlanted() => _store.Planted();
 
     /// <summary>What is wrong with mutants whose text has changed in the sources.</summary>
     public List<string> Stale() => [.. Mutants.Select(mutant => mutant.FaultIn(_sources)).OfType<string>()];
@@ -77,6 +84,7 @@ public sealed class MutationCheck(string root)
                     {
                         verdicts[i] = Try(compiler, bed, mutants[i], narrow, most);
                         Say(verdicts[i]);
+                        _store.Add(mutants[i], verdicts[i]);
                     }
                 },
                 CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)).ToArray();
@@ -166,6 +174,7 @@ public sealed class MutationCheck(string root)
                 ? double.Parse(count, CultureInfo.InvariantCulture) : 0);
             verdicts.Add(new Verdict(bug.Key, found is null ? null : $"scenario: {found[1]}", found?[3] ?? "", schedules));
             Say(verdicts[^1]);
+            _store.AddPlanted(verdicts[^1]);
         }
 
         return verdicts;

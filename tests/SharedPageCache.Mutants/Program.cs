@@ -15,7 +15,7 @@ if (args is ["--list"])
     return 0;
 }
 
-var (all, ci, builds, planted, narrow, jobs, patience) = (false, false, true, false, false, 1, 120);
+var (all, ci, builds, planted, narrow, resumes, table, jobs, patience) = (false, false, true, false, false, false, false, 1, 120);
 var only = new List<string>();
 for (var i = 0; i < args.Length; i++)
 {
@@ -32,6 +32,12 @@ for (var i = 0; i < args.Length; i++)
             break;
         case "--narrow":
             narrow = true;
+            break;
+        case "--resume":
+            resumes = true;
+            break;
+        case "--table":
+            table = true;
             break;
         case "--no-build":
             builds = false;
@@ -50,7 +56,7 @@ for (var i = 0; i < args.Length; i++)
     }
 }
 
-if (!all && !ci && !planted && only.Count == 0)
+if (!all && !ci && !planted && !table && only.Count == 0)
 {
     return Usage();
 }
@@ -70,16 +76,17 @@ if (check.Stale() is { Count: > 0 } stale)
 }
 
 var watch = Stopwatch.StartNew();
-var chosen = check.Mutants.FindAll(mutant => all || (ci && mutant.IsInCi) || only.Contains(mutant.Name));
+var chosen = check.Mutants.FindAll(mutant =>
+    (all || (ci && mutant.IsInCi) || only.Contains(mutant.Name)) && !(resumes && check.KnownOf(mutant) is { KilledBy: not null }));
 var result = check.Run(chosen, builds, planted || (all && !narrow), narrow, jobs, TimeSpan.FromSeconds(patience));
-if (all && !narrow && result is not null)
-{
-    File.WriteAllText(Path.Combine(root, "docs", "mutants.md"), Table.Page(chosen, result));
-}
-
 if (result is null)
 {
     return 2;
+}
+
+if ((all && !narrow) || table)
+{
+    File.WriteAllText(Path.Combine(root, "docs", "mutants.md"), Table.Page(check));
 }
 
 Console.WriteLine($"{result.Killed} killed, {result.Survived} survived, after {watch.Elapsed.TotalSeconds:f0} s");
@@ -92,7 +99,9 @@ static int Usage()
         --ci             those that check every change of the project
         --only NAME      one mutant; may be given several times
         --planted        the bugs planted for the schedule explorer
-        --narrow         only the tests that a mutant names are asked; writes nothing
+        --narrow         only the tests that a mutant names are asked
+        --resume         not those that were killed in an earlier run and have not changed since
+        --table          writes docs/mutants.md from what is known of all runs
         --list           names and rules
         --no-build       the tests were built for release before
         --jobs N         mutants under way at a time (1)

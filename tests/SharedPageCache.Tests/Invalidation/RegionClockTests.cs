@@ -1,6 +1,6 @@
 using SharedPageCache.Mappings;
 
-namespace SharedPageCache.Tests.Mappings;
+namespace SharedPageCache.Tests.Invalidation;
 
 /// <summary>What a volume remembers of discards and moves.</summary>
 public sealed class RegionClockTests
