@@ -84,7 +84,10 @@ public sealed class MutationCheck(string root)
                     {
                         verdicts[i] = Try(compiler, bed, mutants[i], narrow, most);
                         Say(verdicts[i]);
-                        _store.Add(mutants[i], verdicts[i]);
+                        if (verdicts[i].KilledBy is not null || !narrow)
+                        {
+                            _store.Add(mutants[i], verdicts[i]);
+                        }
                     }
                 },
                 CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)).ToArray();
@@ -147,6 +150,11 @@ public sealed class MutationCheck(string root)
             }
 
             var outcome = bed.Run(project, filters, filters.Count == 0 ? most * 5 : most);
+            if (outcome.IsUndecided)
+            {
+                return new Verdict(mutant.Name, null, $"undecided: tests of {project} came to {outcome.Failed}", 0);
+            }
+
             if (outcome.Failed is not null)
             {
                 return new Verdict(mutant.Name, outcome.Failed, outcome.Why, outcome.Seconds);

@@ -13,7 +13,11 @@ internal sealed class TestBed(string root, string directory)
     /// <param name="Why">What it said.</param>
     /// <param name="Ran">How many tests passed, if all did.</param>
     /// <param name="Seconds">Processor time of the process.</param>
-    internal sealed record Outcome(string? Failed, string Why, int Ran, double Seconds);
+    internal sealed record Outcome(string? Failed, string Why, int Ran, double Seconds)
+    {
+        /// <summary>Whether the tests were stopped because they took too long: that says nothing on a busy machine.</summary>
+        public bool IsUndecided { get; init; }
+    }
 
     /// <summary>Where a project's copy lies; made when it is first asked for.</summary>
     public string Of(string project)
@@ -67,7 +71,7 @@ internal sealed class TestBed(string root, string directory)
         {
             process.Kill(entireProcessTree: true);
             process.WaitForExit();
-            return new Outcome($"no end after {most.TotalSeconds:f0} s", "", 0, most.TotalSeconds);
+            return new Outcome($"no end after {most.TotalSeconds:f0} s", "", 0, most.TotalSeconds) { IsUndecided = true };
         }
 
         process.WaitForExit();
