@@ -32,6 +32,10 @@ namespace SharedPageCache.Frames;
 /// two looks with the same bytes, and, one in 2^32, with the same checksum. A write of the very poison. Who did it: only whose it was.
 /// </para>
 /// <para>
+/// A frame that is given out for the first time, or to the owner that it had before, comes with poison in it, so a fill that is too short and
+/// believed all the same shows poison; one that passes to another security domain is zeroed as ever.
+/// </para>
+/// <para>
 /// <b>Why it is safe.</b> A frame is poisoned by its only owner, after the generation has advanced: as if it were given to
 /// another page, so optimistic readers throw away what they copied. The poisoned mark is set after the bytes by a release
 /// and taken away before they change by an exchange (full fence); a self-check that compares racing looks at the mark, then the bytes,
