@@ -47,7 +47,7 @@ internal sealed class CoreCompiler
         {
             var old = _trees[Path.GetFullPath(Path.Combine(_sources, mutant.File))];
             core = core.ReplaceSyntaxTree(old, old.WithChangedText(Microsoft.CodeAnalysis.Text.SourceText.From(
-                mutant.ApplyTo(_sources), System.Text.Encoding.UTF8)));
+                mutant.ApplyTo(old.ToString()), System.Text.Encoding.UTF8)));
         }
 
         // Another file every time: who runs the last mutant may have it mapped still.

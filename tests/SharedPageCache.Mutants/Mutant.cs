@@ -59,8 +59,8 @@ public sealed record Mutant(string Name, string File, string Rule, IReadOnlyList
         return places == 1 ? null : $"{Name}: its text occurs {places} times in {File}.";
     }
 
-    /// <summary>The source with the change in it.</summary>
-    public string ApplyTo(string sources) => Read(Path.Combine(sources, File)).Replace(Find, With, StringComparison.Ordinal);
+    /// <summary>A source with the change in it.</summary>
+    public string ApplyTo(string text) => text.ReplaceLineEndings("\n").Replace(Find, With, StringComparison.Ordinal);
 
     private int PlacesIn(string text)
     {

@@ -15,7 +15,8 @@ public sealed class MutationCheck(string root)
     private const string Widest = "SharedPageCache.Stress";
 
     private readonly string _sources = Path.Combine(root, "src", "SharedPageCache");
-    private readonly string _work = Path.Combine(root, "artifacts", "obj", "mutants");
+    private readonly string _work = Path.Combine(
+        root, "artifacts", "obj", "mutants", Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
     private readonly VerdictStore _store = new(Path.Combine(root, "artifacts", "obj", "mutants.tsv"));
     private readonly Lock _output = new();
 
@@ -61,11 +62,21 @@ public sealed class MutationCheck(string root)
             return null;
         }
 
-        if (Directory.Exists(_work))
+        try
         {
-            Directory.Delete(_work, recursive: true);
+            return Run(mutants, withPlanted, narrow, jobs, most);
         }
+        finally
+        {
+            if (Directory.Exists(_work))
+            {
+                Directory.Delete(_work, recursive: true);
+            }
+        }
+    }
 
+    private Result? Run(List<Mutant> mutants, bool withPlanted, bool narrow, int jobs, TimeSpan most)
+    {
         var verdicts = new Verdict[mutants.Count];
         if (mutants.Count > 0)
         {

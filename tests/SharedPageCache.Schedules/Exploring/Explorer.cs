@@ -27,6 +27,9 @@ internal sealed class Explorer(Scenario scenario, int bug = 0) : IDisposable
     {
         var watch = Stopwatch.StartNew();
         Planted.Bugs.Activate(bug);
+
+        // The schedules of neighbouring seeds would be nearly the same.
+        seed = new Dice(seed).Next();
         try
         {
             string? failure = null;
