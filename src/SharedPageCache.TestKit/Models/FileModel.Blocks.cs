@@ -88,15 +88,17 @@ public sealed partial class FileModel
         return filler;
     }
 
-    private async ValueTask EvictAsync()
+    private ValueTask EvictAsync()
     {
-        var first = _dice.Below(_shape.Frames);
-        for (var i = 0; i < _shape.Frames; i++)
+        // Page by page: a longer read would have its loads on other threads, and wait for them.
+        var bytes = _read.AsSpan(0, _page);
+        for (var page = 0; page < _shape.Frames; page++)
         {
-            var offset = (first + i) % _shape.Frames * _page;
-            var read = await _filler.ReadAsync(offset, _read.AsMemory(0, _page)).ConfigureAwait(false);
-            Require(read == _page && Word.Matches(_read.AsSpan(0, _page), FillerWrite, 0), $"the file that fills the cache is wrong at {offset}");
+            var read = _filler.Read((long)page * _page, bytes);
+            Require(read == _page && Word.Matches(bytes, FillerWrite, 0), $"page {page} of the file that fills the cache is wrong");
         }
+
+        return ValueTask.CompletedTask;
     }
 
     /// <summary>To forget blocks that are as they were is allowed, and changes nothing.</summary>

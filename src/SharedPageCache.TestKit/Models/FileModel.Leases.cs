@@ -3,10 +3,13 @@ namespace SharedPageCache.TestKit.Models;
 /// <content>Leases: what they show is what the file held when they were taken, whatever happens meanwhile (I5).</content>
 public sealed partial class FileModel
 {
+    /// <summary>The most pages that are leased over several steps; each is compared whenever a lease ends.</summary>
+    private const int MostHeld = 8;
+
     private async ValueTask LeaseAsync(ModelledFile file)
     {
         // One is left over for leases that a step takes and gives back.
-        var most = _shape.MostLeases - 1 - _held.Sum(static lease => lease.Pages);
+        var most = Math.Min(MostHeld, _shape.MostLeases - 1) - _held.Sum(static lease => lease.Pages);
         if (most <= 0 || file.Length == 0)
         {
             await ReadAsync(file).ConfigureAwait(false);
