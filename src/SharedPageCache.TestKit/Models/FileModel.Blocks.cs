@@ -5,6 +5,9 @@ namespace SharedPageCache.TestKit.Models;
 /// <content>What the device holds: flushes, evictions, and what the engine does with its blocks.</content>
 public sealed partial class FileModel
 {
+    /// <summary>Less than <see cref="AllIsCompared"/>.</summary>
+    private const int Sample = 8 << 10;
+
     private const long FillerWrite = (1L << 40) - 1;
 
     private async ValueTask FlushRangeAsync(ModelledFile file)
@@ -53,8 +56,8 @@ public sealed partial class FileModel
         {
             var from = Math.Min(file.ChangedFrom, length);
             RequireDurable(file, from, Math.Min(file.ChangedTo, length) - from, "was flushed");
-            from = _dice.Below(length - _page);
-            RequireDurable(file, from, Math.Min(8 << 10, length - from), "was flushed before");
+            from = _dice.Below(length - Sample);
+            RequireDurable(file, from, Sample, "was flushed before");
         }
 
         file.IsDurable();

@@ -17,7 +17,7 @@ public class WriteModelTests(ITestOutputHelper output)
     private readonly ModelRun _run = new(static shape => new ArrayVolume(shape)) { ShrinkLimit = TimeSpan.FromSeconds(30) };
 
     /// <summary>Histories, and steps of histories, that once failed.</summary>
-    public static TheoryData<string> Regressions => ["0x1", "0x2", "0x3"];
+    public static TheoryData<string> Regressions => ["0x1", "0x2", "0x3", "0xef554e3f4504:7883-8135"];
 
     [Theory]
     [Trait("Contract", "C2")]
