@@ -59,6 +59,6 @@ public interface IPlacementEngine
 
     /// <summary>Gives a placed run, or a part of one, back: no owner is left, or writing or publishing it failed.</summary>
     /// <param name="run">The run.</param>
-    /// <remarks>Synchronous, in memory; an exception is reported by the flush and otherwise without effect.</remarks>
+    /// <remarks>Synchronous, in memory; an exception is reported by the flush, or by the write around the cache, and otherwise without effect.</remarks>
     void Abandon(BlockRun run);
 }

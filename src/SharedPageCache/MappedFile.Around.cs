@@ -14,7 +14,8 @@ public sealed partial class MappedFile
     /// series of pieces of up to 1 MiB; each is in a clone whole or not at all.
     /// </para>
     /// <para>
-    /// If it fails, pieces are as before or written. That holds for the bytes on the device too if the engine places anew; where it
+    /// If it fails, pieces are as before or written. (Only if the engine places a piece as several runs and then refuses to publish
+    /// one of them are those before it written, and the rest of the piece is as before.) That holds for the bytes on the device too if the engine places anew; where it
     /// places in place a device that fails may leave a mix.
     /// </para>
     /// </remarks>
@@ -27,7 +28,9 @@ public sealed partial class MappedFile
     /// <exception cref="ArgumentException">Offset or length is not aligned.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The offset is negative, or the file ends inside the range.</exception>
     /// <exception cref="NotSupportedException">The file cannot be written.</exception>
-    /// <exception cref="CacheWritebackException">The engine or the device has refused a step.</exception>
+    /// <exception cref="CacheWritebackException">
+    /// The engine or the device has refused a step. If the step is "Persist" or "Abandon" everything is written.
+    /// </exception>
     /// <exception cref="ExtentMapException">The engine failed to say where the pages are.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The file is closed.</exception>

@@ -398,25 +398,6 @@ internal sealed partial class PageFaults
         _reserve.Give(frame);
     }
 
-    /// <summary>The rest of a long read that lies elsewhere on the device is fetched at the same time.</summary>
-    /// <returns>How many pages that is.</returns>
-    private int StartFollowing(FileMapping file, long page, int wanted, LoadManner manner)
-    {
-        var pages = 0;
-        for (var started = 1; wanted > pages && started < MostParallelLoads; started++)
-        {
-            if (!LeafFinder.TryFind(file, page + pages, out var found)
-                || !TryStartMissing(file, page + pages, found, wanted - pages, manner, out var load))
-            {
-                break;
-            }
-
-            pages += load.Frames.Count;
-        }
-
-        return pages;
-    }
-
     /// <summary>The next page, from a page of a leaf on, that is no hole; at most the first of the next window.</summary>
     private static long NextMapped(Leaf leaf, long page)
     {

@@ -36,10 +36,12 @@ internal sealed class WritesAround(Rooms rooms, PageFaults faults, ProvisionalFr
     public async ValueTask WriteAsync(
         FileMapping file, long offset, ReadOnlyMemory<byte> bytes, Lsn lsn, CancellationToken cancellationToken)
     {
+        var refused = new List<CacheWritebackException>();
         var bounce = new AlignedBuffer((int)Math.Min(LongestPiece, bytes.Length + rooms.PageSize - 1L & ~(rooms.PageSize - 1L)));
         for (var done = 0; done < bytes.Length;)
         {
-            var piece = new Piece(file, offset + done, Math.Min(bytes.Length - done, bounce.Memory.Length & ~(rooms.PageSize - 1)), rooms.PageShift);
+            var length = Math.Min(bytes.Length - done, bounce.Memory.Length & ~(rooms.PageSize - 1));
+            var piece = new Piece(file, offset + done, length, rooms.PageShift, refused);
             bytes.Slice(done, piece.Length).CopyTo(bounce.Memory);
             bounce.Memory.Span[piece.Length..].Clear();
             await WritePieceAsync(piece, bounce.Memory, lsn, cancellationToken).ConfigureAwait(false);
@@ -48,6 +50,7 @@ internal sealed class WritesAround(Rooms rooms, PageFaults faults, ProvisionalFr
 
         // What was published is made durable, as by a flush.
         var failures = await ((VolumeWriter)file.Volume.Writer!).FlushAsync(static () => [], cancellationToken).ConfigureAwait(false);
+        failures.AddRange(refused);
         if (failures.Count > 0)
         {
             throw failures[0];
@@ -316,9 +319,11 @@ internal sealed class WritesAround(Rooms rooms, PageFaults faults, ProvisionalFr
                     volume.Placement!.Abandon(run.Blocks);
                 }
             }
-            catch (Exception)
+            catch (Exception error)
             {
-                // The engine does not want it back; whatever went wrong before is what is told.
+                // Told in the end, if nothing else is.
+                piece.Refused.Add(new CacheWritebackException(
+                    FileId.None, null, -1, run.Blocks.Length, "Abandon", $"the engine refused {run.Blocks} back: {error.Message}", error));
             }
             finally
             {
@@ -342,8 +347,8 @@ internal sealed class WritesAround(Rooms rooms, PageFaults faults, ProvisionalFr
     private static CacheWritebackException Failure(Piece piece, string step, Exception error) =>
         new(piece.File.Id, piece.File.Name, piece.Offset, piece.Length, step, error.Message, error);
 
-    /// <summary>Some pages in a row of one file.</summary>
-    private readonly record struct Piece(FileMapping File, long Offset, int Length, int PageShift)
+    /// <summary>Some pages in a row of one file, and what the engine refused back on the way.</summary>
+    private readonly record struct Piece(FileMapping File, long Offset, int Length, int PageShift, List<CacheWritebackException> Refused)
     {
         public long FirstPage => Offset >> PageShift;
 

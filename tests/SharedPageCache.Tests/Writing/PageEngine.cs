@@ -21,6 +21,9 @@ public sealed class PageEngine(long blocks, int pageSize, bool inPlace = false) 
     /// <summary>Called at the beginning of each port and hook with its name; what it throws is thrown.</summary>
     public Action<string>? Before { get; set; }
 
+    /// <summary>Whether <see cref="Before"/> is called for each look at a file's sequence too.</summary>
+    public bool TellsSequence { get; set; }
+
     /// <summary>Called inside Place, before it answers.</summary>
     public Func<Task>? DuringPlace { get; set; }
 
@@ -246,6 +249,15 @@ public sealed class PageEngine(long blocks, int pageSize, bool inPlace = false) 
 
     private readonly SortedSet<long> _reusable = [];
 
+    /// <summary>A block that nobody uses, for a file that the engine moves itself; null if there is none.</summary>
+    public long? TakeSpare()
+    {
+        lock (_lock)
+        {
+            return _next < _references.Length ? _next++ : null;
+        }
+    }
+
     internal T Locked<T>(string name, Func<T> change)
     {
         Before?.Invoke(name);
@@ -331,7 +343,18 @@ public sealed class PageEngine(long blocks, int pageSize, bool inPlace = false) 
 
         public SortedDictionary<long, long> DurableBlocks { get; private set; } = [];
 
-        public long Sequence => Interlocked.Read(ref _sequence);
+        public long Sequence
+        {
+            get
+            {
+                if (engine.TellsSequence)
+                {
+                    engine.Before?.Invoke("Sequence");
+                }
+
+                return Interlocked.Read(ref _sequence);
+            }
+        }
 
         public virtual ValueTask GetExtentsAsync(
             long offset, long length, IBufferWriter<Extent> destination, CancellationToken cancellationToken)
