@@ -1,14 +1,19 @@
 extern alias stress;
 
-using SharedPageCache.TestKit.Runs;
-using stress::SharedPageCache.Stress;
+using SharedPageCache.TestKit.Faults;
+using FaultLeg = stress::SharedPageCache.Stress.Faults.FaultLeg;
+using RandomFaultLeg = stress::SharedPageCache.Stress.Faults.RandomFaultLeg;
 
 namespace SharedPageCache.Soak.Legs;
 
-/// <summary>Each call of the device and the engine fails, once and for ever (T2).</summary>
+/// <summary>
+/// Each call of the device and the engine fails, once and for ever, in every layout that the seed draws; and random faults strike random programs
+/// under four threads (T2).
+/// </summary>
 internal sealed class FaultsLeg : ISoakLeg
 {
-    private static readonly (int Page, int Block)[] Sizes = [(4096, 4096), (4096, 512), (512, 1024)];
+    /// <summary>What of its budget the leg spends on faults that are enumerated.</summary>
+    private const double EnumeratedShare = 0.8;
 
     public string Name => "faults";
 
@@ -20,16 +25,25 @@ internal sealed class FaultsLeg : ISoakLeg
 
     public LegReport Run(LegBudget budget, Action<string> tell)
     {
-        // An enumeration: what it can try, it has tried after one round of each size.
-        var tally = new LegTally(budget, Unit);
-        return tally.Run(
-            (number, _) =>
-            {
-                var (page, block) = Sizes[number];
-                new FaultEnumerationTests(tally.Listener()).Every_call_that_can_fail_fails_once_and_forever(page, block).GetAwaiter().GetResult();
-            },
-            tell,
-            static (_, seed) => Seeds.Replay("tests/SharedPageCache.Stress", nameof(FaultEnumerationTests), seed),
-            Sizes.Length);
+        var begin = DateTime.UtcNow;
+        var figures = default(FaultFigures);
+        var random = default(FaultFigures);
+        Exception? failure = null;
+        try
+        {
+            figures = FaultLeg.RunAsync(
+                budget.Seed, (long)(budget.Count * EnumeratedShare), begin + (budget.Time * EnumeratedShare), tell).GetAwaiter().GetResult();
+            random = RandomFaultLeg.RunAsync(budget.Seed, budget.Count - figures.Faults, begin + budget.Time).GetAwaiter().GetResult();
+            tell($"under four threads: {random}");
+        }
+        catch (Exception error)
+        {
+            failure = error;
+        }
+
+        var all = figures + random;
+        return new LegReport(
+            [new("scenarios", all.Scenarios), new("runs", all.Runs), new("runs with a fault", all.FaultyRuns), new("faults", all.Faults)],
+            failure?.ToString(), failure is null ? null : ((ISoakLeg)this).Command(budget));
     }
 }

@@ -14,10 +14,10 @@ public static class FaultLeg
     private static (Layout Layout, FaultKind[] Kinds)[] Small { get; } =
     [
         (new Layout(EngineKind.Elsewhere, 512, IsAsync: false), _blockingKinds),
-        (new Layout(EngineKind.InPlace, 1024, IsAsync: true, EvictionPolicy.Clock, IsSealed: true),
+        (new Layout(EngineKind.InPlace, 1024, IsAsync: true, EvictionPolicy.Clock),
             [FaultKind.Throws, FaultKind.CancelsItself, FaultKind.TokenFires, FaultKind.TransfersShort, FaultKind.TransfersNothing]),
         (new Layout(EngineKind.CowVolume, 512, IsAsync: true, EvictionPolicy.WindowTinyLfu), [FaultKind.Throws, FaultKind.TokenFires, FaultKind.TransfersShort]),
-        (new Layout(EngineKind.Elsewhere, 4096, IsAsync: true, EvictionPolicy.WindowTinyLfu), [FaultKind.Throws, FaultKind.TokenFires]),
+        (new Layout(EngineKind.Elsewhere, 4096, IsAsync: true, EvictionPolicy.WindowTinyLfu, IsSealed: true), [FaultKind.Throws, FaultKind.TokenFires]),
     ];
 
     /// <summary>How many scenarios there are.</summary>
@@ -35,7 +35,7 @@ public static class FaultLeg
     {
         var (found, kinds) = Small.Single(one => one.Layout.ToString() == layout);
         var scenarios = Faults.Scenarios.All.Where((_, i) => (i + (int)(seed % 1000)) % oneIn == 0);
-        return RunAsync(found, scenarios, new FaultEnumeration { Kinds = kinds, MostStride = 7, Seed = seed });
+        return RunAsync(found, scenarios, long.MaxValue, DateTime.MaxValue, new FaultEnumeration { Kinds = kinds, MostStride = 7, Seed = seed });
     }
 
     /// <summary>
@@ -44,7 +44,7 @@ public static class FaultLeg
     /// </summary>
     /// <param name="seed">Decides the layouts.</param>
     /// <param name="faults">How many faults.</param>
-    /// <param name="until">When to begin no further round.</param>
+    /// <param name="until">When to begin no further scenario.</param>
     /// <param name="tell">Hears of each round.</param>
     /// <returns>What was tried.</returns>
     public static async Task<FaultFigures> RunAsync(ulong seed, long faults, DateTime until, Action<string>? tell = null)
@@ -57,8 +57,9 @@ public static class FaultLeg
             var layout = new Layout(
                 engine, dice.Pick(512, 1024, 4096, 16384), dice.OneIn(2),
                 dice.Pick(EvictionPolicy.WindowTinyLfu, EvictionPolicy.S3Fifo, EvictionPolicy.Clock), dice.Pick(256, 320),
-                IsSealed: engine != EngineKind.CowVolume && dice.OneIn(3));
-            var round = await RunAsync(layout, Faults.Scenarios.All, new FaultEnumeration { Kinds = KindsOf(layout), Seed = dice.Next() });
+                IsSealed: engine == EngineKind.Elsewhere && dice.OneIn(3));
+            var round = await RunAsync(
+                layout, Faults.Scenarios.All.OrderBy(_ => dice.Next()), faults - figures.Faults, until, new FaultEnumeration { Kinds = KindsOf(layout), Seed = dice.Next() });
             figures += round;
             tell?.Invoke($"{layout}: {round}");
         }
@@ -66,12 +67,12 @@ public static class FaultLeg
         return figures;
     }
 
-    private static async Task<FaultFigures> RunAsync(Layout layout, IEnumerable<Scenario> scenarios, FaultEnumeration enumeration)
+    private static async Task<FaultFigures> RunAsync(Layout layout, IEnumerable<Scenario> scenarios, long faults, DateTime until, FaultEnumeration enumeration)
     {
         var figures = default(FaultFigures);
         var (together, failures) = (new Lock(), new List<Exception>());
         await Parallel.ForEachAsync(
-            scenarios,
+            scenarios.TakeWhile(_ => Tried() < faults && DateTime.UtcNow < until),
             new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, Environment.ProcessorCount) },
             async (scenario, _) =>
             {
@@ -95,6 +96,14 @@ public static class FaultLeg
         // All of them, not only the first: which scenarios fail together says more.
         return failures.Count == 0 ? figures : throw new AggregateException(
             $"{failures.Count} scenarios fail:\n{string.Join('\n', failures.Select(static failure => failure.Message))}", failures);
+
+        long Tried()
+        {
+            lock (together)
+            {
+                return figures.Faults;
+            }
+        }
     }
 
     /// <summary>A caller that blocks has no token that could fire.</summary>

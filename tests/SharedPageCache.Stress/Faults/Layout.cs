@@ -13,7 +13,10 @@ internal enum EngineKind
     CowVolume,
 }
 
-/// <summary>The cache and the engine in which scenarios are played.</summary>
+/// <summary>
+/// The cache and the engine in which scenarios are played. Only an engine that places anew is sealed: where a device fails over a
+/// block that is shown, seal and block are not of one moment, and who writes in place has to live with that.
+/// </summary>
 internal sealed record Layout(
     EngineKind Engine, int PageSize, bool IsAsync, EvictionPolicy Policy = EvictionPolicy.S3Fifo, int Frames = 256, bool IsSealed = false)
 {

@@ -311,6 +311,7 @@ internal sealed partial class Play(World world)
             PageLoadException => Plan.Struck > 0 || !_bad.IsEmpty,
             ExtentMapException => Plan.Struck > 0,
             CacheWritebackException writeback => Plan.Struck > 0 && IsDocumented(writeback) && NamesItsStep(writeback),
+            ArgumentException => step.Verb == "repair" && Plan.Struck > 0,
             CacheCapacityException => _hasOccupied,
             InvalidOperationException => _isInMoment,
             IOException io => io.Message.StartsWith("no space", StringComparison.Ordinal),
