@@ -14,6 +14,9 @@ public sealed class FaultEnumerationTests(ITestOutputHelper output)
 {
     public static TheoryData<int, int> Sizes => new() { { 4096, 4096 }, { 4096, 512 }, { 512, 1024 } };
 
+    /// <summary>One scenario in so many by default; <c>SPC_SCALE=16</c> takes all.</summary>
+    private const int EveryScenario = 16;
+
     public static TheoryData<string> Layouts => [.. FaultLeg.Layouts];
 
     [Theory]
@@ -25,7 +28,7 @@ public sealed class FaultEnumerationTests(ITestOutputHelper output)
         var seed = Soak.Seed();
         output.WriteLine(Soak.Replay(nameof(Every_call_of_engine_and_device_fails_once_and_forever), seed));
         Assert.True(FaultLeg.Scenarios >= 150);
-        Soak.Report(output, $"Fault enumeration, {layout}", $"{await FaultLeg.RunOnceAsync(layout, seed, oneIn: Soak.Scale < 1 ? (int)(1 / Soak.Scale) : 1)}");
+        Soak.Report(output, $"Fault enumeration, {layout}", $"{await FaultLeg.RunOnceAsync(layout, seed, oneIn: Math.Max(1, (int)(EveryScenario / Soak.Scale)))}");
     }
 
     [Fact]

@@ -29,12 +29,12 @@ public static class FaultLeg
     /// <summary>What CI does in each of its layouts: all scenarios; the plain failure at every call, other kinds at some.</summary>
     /// <param name="layout">Which layout.</param>
     /// <param name="seed">Decides which calls.</param>
-    /// <param name="oneIn">One scenario in so many, by the seed; 1 for all.</param>
+    /// <param name="oneIn">One scenario in so many, always the same; 1 for all.</param>
     /// <returns>What was tried.</returns>
     public static Task<FaultFigures> RunOnceAsync(string layout, ulong seed, int oneIn = 1)
     {
         var (found, kinds) = Small.Single(one => one.Layout.ToString() == layout);
-        var scenarios = Faults.Scenarios.All.Where((_, i) => (i + (int)(seed % 1000)) % oneIn == 0);
+        var scenarios = Faults.Scenarios.All.Where((_, i) => i % oneIn == 0);
         return RunAsync(found, scenarios, long.MaxValue, DateTime.MaxValue, new FaultEnumeration { Kinds = kinds, MostStride = 7, Seed = seed });
     }
 
