@@ -1,19 +1,20 @@
 extern alias stress;
 
 using SharedPageCache.TestKit.Faults;
-using FaultLeg = stress::SharedPageCache.Stress.Faults.FaultLeg;
-using RandomFaultLeg = stress::SharedPageCache.Stress.Faults.RandomFaultLeg;
+using stress::SharedPageCache.Stress.Faults;
 
 namespace SharedPageCache.Soak.Legs;
 
-/// <summary>
-/// Each call of the device and the engine fails, once and for ever, in every layout that the seed draws; and random faults strike random programs
-/// under four threads (T2).
-/// </summary>
+/// <summary>Each call of the device and the engine fails, once and for ever; then random faults under four threads (T2).</summary>
 internal sealed class FaultsLeg : ISoakLeg
 {
-    /// <summary>What of its budget the leg spends on faults that are enumerated.</summary>
-    private const double EnumeratedShare = 0.8;
+    /// <summary>A short run tries one scenario in so many at a time, a long one all of them.</summary>
+    private const int ShortOneIn = 24;
+
+    /// <summary>What of its budget the leg spends on the enumeration.</summary>
+    private const double EnumeratedShare = 0.75;
+
+    private static readonly TimeSpan Short = TimeSpan.FromMinutes(5);
 
     public string Name => "faults";
 
@@ -25,25 +26,32 @@ internal sealed class FaultsLeg : ISoakLeg
 
     public LegReport Run(LegBudget budget, Action<string> tell)
     {
-        var begin = DateTime.UtcNow;
-        var figures = default(FaultFigures);
-        var random = default(FaultFigures);
-        Exception? failure = null;
-        try
+        var until = DateTime.UtcNow + budget.Time;
+        var enumerated = EnumerateAsync(budget, tell).GetAwaiter().GetResult();
+        tell($"{enumerated}");
+        var random = RandomFaultLeg.RunAsync(budget.Seed, Math.Max(1, budget.Count - enumerated.Faults), until).GetAwaiter().GetResult();
+        var all = enumerated + random;
+        return new LegReport(
+        [
+            new("faults", all.Faults), new("runs", all.Runs), new("runs with a fault", all.FaultyRuns), new("scenarios", enumerated.Scenarios),
+            new("faults under four threads", random.Faults),
+        ]);
+    }
+
+    private static async Task<FaultFigures> EnumerateAsync(LegBudget budget, Action<string> tell)
+    {
+        var (faults, until) = ((long)(budget.Count * EnumeratedShare), DateTime.UtcNow + (budget.Time * EnumeratedShare));
+        if (budget.Time >= Short)
         {
-            figures = FaultLeg.RunAsync(
-                budget.Seed, (long)(budget.Count * EnumeratedShare), begin + (budget.Time * EnumeratedShare), tell).GetAwaiter().GetResult();
-            random = RandomFaultLeg.RunAsync(budget.Seed, budget.Count - figures.Faults, begin + budget.Time).GetAwaiter().GetResult();
-            tell($"under four threads: {random}");
-        }
-        catch (Exception error)
-        {
-            failure = error;
+            return await FaultLeg.RunAsync(budget.Seed, faults, until, tell).ConfigureAwait(false);
         }
 
-        var all = figures + random;
-        return new LegReport(
-            [new("scenarios", all.Scenarios), new("runs", all.Runs), new("runs with a fault", all.FaultyRuns), new("faults", all.Faults)],
-            failure?.ToString(), failure is null ? null : ((ISoakLeg)this).Command(budget));
+        var figures = default(FaultFigures);
+        for (var round = 0; round == 0 || (figures.Faults < faults && DateTime.UtcNow < until); round++)
+        {
+            figures += await FaultLeg.RunOnceAsync(FaultLeg.Layouts[round % FaultLeg.Layouts.Count], budget.Seed + (ulong)round, ShortOneIn).ConfigureAwait(false);
+        }
+
+        return figures;
     }
 }
