@@ -270,10 +270,10 @@ internal sealed class RangeClones(
             showing.Share(page - plan.PageDelta, reference);
         }
 
-        if (dirty.Count > 0 && source.WritingIfAny is { HasUntold: true } untold)
+        if (dirty.Count > 0)
         {
             // As a clone: what was not told yet may be about these pages.
-            file.Writing.InheritFrom(untold);
+            file.InheritUntold(source, plan.Offset - plan.SourceOffset);
         }
 
         file.NoteContent();

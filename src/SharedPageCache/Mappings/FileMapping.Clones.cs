@@ -83,10 +83,7 @@ internal sealed partial class FileMapping
 
         // From here on neither file owns what both show: the clone was born with a stamp that no node carries.
         Atomic.StoreRelease(ref _stamp, NewStamp());
-        if (WritingIfAny is { HasUntold: true } writing)
-        {
-            clone.Writing.InheritFrom(writing);
-        }
+        clone.InheritUntold(this);
 
         return clone;
     }

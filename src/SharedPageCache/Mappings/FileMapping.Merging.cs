@@ -49,10 +49,7 @@ internal sealed partial class FileMapping
             Family.NoteSharedRange();
         }
 
-        if (branch.WritingIfAny is { HasUntold: true } untold)
-        {
-            Writing.InheritFrom(untold);
-        }
+        InheritUntold(branch);
     }
 
     /// <summary>

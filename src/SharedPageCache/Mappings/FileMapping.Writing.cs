@@ -128,6 +128,24 @@ internal sealed partial class FileMapping
     }
 
     /// <summary>
+    /// This file shows pages of another one from now on, whose failed write-back nobody was told yet: it will be told too, in its own
+    /// terms, for it may not even know the other file. Without a failure it costs nothing.
+    /// </summary>
+    /// <param name="origin">The other file. Inside its gate, alone.</param>
+    /// <param name="delta">How many bytes farther on this file shows the pages.</param>
+    public void InheritUntold(FileMapping origin, long delta = 0)
+    {
+        if (origin.WritingIfAny?.Untold is not { } error)
+        {
+            return;
+        }
+
+        var offset = error.Offset < 0 ? -1 : Math.Max(-1, error.Offset + delta);
+        Writing.Report(new CacheWritebackException(
+            Id, Name, offset, error.Length, error.Step, error.InnerException?.Message ?? error.Message, error.InnerException));
+    }
+
+    /// <summary>
     /// Whether any page may be shown by another file, whatever its extents say: a relative's, or one of a range that the file or a
     /// relative has shared. Relatives that are closed count for ranges: what they shared, this file shows.
     /// </summary>

@@ -44,15 +44,6 @@ internal sealed class FileWriting
     /// <summary>Takes the error that nobody was told yet.</summary>
     public CacheWritebackException? TakeUntold() => Atomic.Exchange(ref _untold, null);
 
-    /// <summary>Whether an error is still to be told. Without one a clone of a written file costs no more than any other.</summary>
-    public bool HasUntold => Atomic.LoadAcquire(ref _untold) is not null;
-
-    /// <summary>A clone has not been told what its origin has not been told.</summary>
-    public void InheritFrom(FileWriting origin)
-    {
-        if (Atomic.LoadAcquire(ref origin._untold) is { } error)
-        {
-            Report(error);
-        }
-    }
+    /// <summary>The error that nobody was told yet; it stays.</summary>
+    public CacheWritebackException? Untold => Atomic.LoadAcquire(ref _untold);
 }
