@@ -40,7 +40,7 @@ internal sealed class CacheEngine
         Ranges = new RangeClones(Rooms, Faults, Writes, Shapes, Provisional, CachedVolume.LongestFile);
         WriteLeases = new WriteLeases(Rooms, Faults, Provisional, Writes);
         Merges = new FileMerges(Rooms, Provisional);
-        Around = new WritesAround(Rooms, Faults, Provisional, writer, sink, shown);
+        Around = new WritesAround(Rooms, Faults, Writes, Provisional, writer, sink, shown);
         Verifier = new Verifier(
             Rooms.Frames, Rooms.Table, Rooms.Rmap, Rooms.Families, Rooms.Volumes, Rooms.Ledger, Rooms.TouchedFrames,
             Rooms.PageShift, () => Rooms.Pool.FreeCount + Rooms.Pool.QuarantinedCount + Rooms.Pool.WithheldCount + plan.Reserve + Rooms.Staged,

@@ -15,8 +15,11 @@ public sealed partial class MappedFile
     /// </para>
     /// <para>
     /// If it fails, pieces are as before or written. (Only if the engine places a piece as several runs and then refuses to publish
-    /// one of them are those before it written, and the rest of the piece is as before.) That holds for the bytes on the device too if the engine places anew; where it
-    /// places in place a device that fails may leave a mix.
+    /// one of them are those before it written, and the rest of the piece is as before.)
+    /// </para>
+    /// <para>
+    /// A piece that the engine places where it lies is written through the cache and flushed: a clone that is made meanwhile shows the same
+    /// blocks. Such pages stay in the cache.
     /// </para>
     /// </remarks>
     /// <param name="offset">First byte, a multiple of the page size.</param>

@@ -25,8 +25,15 @@ namespace SharedPageCache.Faults;
 /// <b>Again.</b> If the file's truth changed since the engine has placed the piece (its edition), or more of it became shared than the engine was told, what
 /// was placed is given back and the piece begins anew.
 /// </para>
+/// <para>
+/// <b>In place.</b> An engine may place a piece where it lies. Nothing is written there from here: a clone that is made before
+/// the bytes are on the device shows the same blocks, and must not see them change, and a clone waits for nothing. What was placed is given
+/// back, and the piece is written through the cache and flushed: then a clone shows the dirty pages, and is an owner of what is written in
+/// place.
+/// </para>
 /// </remarks>
-internal sealed class WritesAround(Rooms rooms, PageFaults faults, ProvisionalFrames provisional, DeviceWriter writer, IFrameSink sink, ShownBlocks shown)
+internal sealed class WritesAround(
+    Rooms rooms, PageFaults faults, PageWrites writes, ProvisionalFrames provisional, DeviceWriter writer, IFrameSink sink, ShownBlocks shown)
 {
     private const int LongestPiece = 1 << 20;
 
@@ -57,7 +64,36 @@ internal sealed class WritesAround(Rooms rooms, PageFaults faults, ProvisionalFr
         }
     }
 
+    private enum Outcome
+    {
+        Done,
+
+        /// <summary>The file has changed meanwhile.</summary>
+        Again,
+
+        /// <summary>The engine wants the pages where they are.</summary>
+        InPlace,
+    }
+
     private async Task WritePieceAsync(Piece piece, ReadOnlyMemory<byte> bytes, Lsn lsn, CancellationToken cancellationToken)
+    {
+        if (await TryPieceAsync(piece, bytes, lsn, cancellationToken).ConfigureAwait(false))
+        {
+            return;
+        }
+
+        await writes.WriteAsync(piece.File, piece.Offset, bytes[..piece.Length], lsn, cancellationToken).ConfigureAwait(false);
+        var failures = await ((VolumeWriter)piece.File.Volume.Writer!).FlushAsync(
+            () => TreeSurgery.ProvisionalsOf(piece.File.Tree, piece.FirstPage, piece.LastPage).ConvertAll(static dirty => dirty.Reference),
+            cancellationToken, file: piece.File).ConfigureAwait(false);
+        if (failures.Count > 0)
+        {
+            throw failures[0];
+        }
+    }
+
+    /// <returns>False if the engine places the piece where it lies.</returns>
+    private async Task<bool> TryPieceAsync(Piece piece, ReadOnlyMemory<byte> bytes, Lsn lsn, CancellationToken cancellationToken)
     {
         var marked = piece.FirstPage;
         try
@@ -71,10 +107,13 @@ internal sealed class WritesAround(Rooms rooms, PageFaults faults, ProvisionalFr
                 }
             }
 
-            while (!await TryWriteAsync(piece, bytes, lsn, cancellationToken).ConfigureAwait(false))
+            Outcome outcome;
+            while ((outcome = await TryWriteAsync(piece, bytes, lsn, cancellationToken).ConfigureAwait(false)) == Outcome.Again)
             {
                 cancellationToken.ThrowIfCancellationRequested();
             }
+
+            return outcome == Outcome.Done;
         }
         finally
         {
@@ -85,8 +124,7 @@ internal sealed class WritesAround(Rooms rooms, PageFaults faults, ProvisionalFr
         }
     }
 
-    /// <returns>False if the file has changed meanwhile.</returns>
-    private async Task<bool> TryWriteAsync(Piece piece, ReadOnlyMemory<byte> bytes, Lsn lsn, CancellationToken cancellationToken)
+    private async Task<Outcome> TryWriteAsync(Piece piece, ReadOnlyMemory<byte> bytes, Lsn lsn, CancellationToken cancellationToken)
     {
         var file = piece.File;
         file.ThrowIfClosed();
@@ -105,11 +143,16 @@ internal sealed class WritesAround(Rooms rooms, PageFaults faults, ProvisionalFr
                 () => ((IWritableExtentMap)file.Extents).BeforeUnshareAsync(piece.Offset, piece.PaddedLength, cancellationToken)).ConfigureAwait(false);
         }
 
-        var isDone = false;
+        var outcome = Outcome.Again;
         await ((VolumeWriter)file.Volume.Writer!).InTurnAsync(
             async () =>
             {
-                var placed = await PlaceAsync(piece, lsn, cancellationToken).ConfigureAwait(false);
+                if (await PlaceAsync(piece, lsn, cancellationToken).ConfigureAwait(false) is not { } placed)
+                {
+                    outcome = Outcome.InPlace;
+                    return;
+                }
+
                 var published = 0;
                 try
                 {
@@ -118,7 +161,7 @@ internal sealed class WritesAround(Rooms rooms, PageFaults faults, ProvisionalFr
                     if (Fits(piece))
                     {
                         await WriteAsync(piece, placed, bytes).ConfigureAwait(false);
-                        isDone = TryPublish(piece, placed, moment, ref published);
+                        outcome = TryPublish(piece, placed, moment, ref published) ? Outcome.Done : Outcome.Again;
                     }
                 }
                 finally
@@ -129,7 +172,7 @@ internal sealed class WritesAround(Rooms rooms, PageFaults faults, ProvisionalFr
                 }
             },
             cancellationToken).ConfigureAwait(false);
-        return isDone;
+        return outcome;
     }
 
     /// <summary>
@@ -165,7 +208,8 @@ internal sealed class WritesAround(Rooms rooms, PageFaults faults, ProvisionalFr
     }
 
     /// <summary>Asks the engine for places and makes them the write's own.</summary>
-    private async Task<PlacedRun[]> PlaceAsync(Piece piece, Lsn lsn, CancellationToken cancellationToken)
+    /// <returns>Null if the engine has placed a page of the piece where it lies; nothing is the write's own then.</returns>
+    private async Task<PlacedRun[]?> PlaceAsync(Piece piece, Lsn lsn, CancellationToken cancellationToken)
     {
         var volume = piece.File.Volume;
         if (lsn != Lsn.None)
@@ -175,27 +219,59 @@ internal sealed class WritesAround(Rooms rooms, PageFaults faults, ProvisionalFr
         }
 
         var answer = new ArrayBufferWriter<PlacedRun>(1);
+        var isInPlace = false;
         await StepAsync(
             piece, "Place",
             async () =>
             {
                 var dirty = new DirtyRun(piece.PaddedLength, Replaced(piece), new[] { new RunOwner(piece.File.Extents, piece.Offset) });
                 await volume.Placement!.PlaceAsync(new[] { dirty }, answer, cancellationToken).ConfigureAwait(false);
-                var fault = PlacedPiece.FaultOf(volume, [piece.PaddedLength], answer.WrittenSpan, rooms.PageSize)
-                    ?? PlacedPiece.FaultOfTaking(volume, shown, PlacingsOf(piece, answer.WrittenSpan));
-                if (fault is not null)
+                var fault = PlacedPiece.FaultOf(volume, [piece.PaddedLength], answer.WrittenSpan, rooms.PageSize);
+                isInPlace = fault is null && IsInPlace(piece, answer.WrittenSpan);
+                fault ??= isInPlace ? null : PlacedPiece.FaultOfTaking(volume, shown, PlacingsOf(piece, answer.WrittenSpan));
+                if (fault is not null || isInPlace)
                 {
                     Abandon(piece, answer.WrittenSpan);
+                }
+
+                if (fault is not null)
+                {
                     throw new InvalidOperationException(fault);
                 }
             },
             cancellationToken).ConfigureAwait(false);
+        if (isInPlace)
+        {
+            return null;
+        }
+
         foreach (var run in answer.WrittenSpan)
         {
             sink.DropBlocks(volume, run.Blocks);
         }
 
         return answer.WrittenSpan.ToArray();
+    }
+
+    /// <summary>Whether a page of the piece was placed in a block that the piece lies in.</summary>
+    private bool IsInPlace(Piece piece, ReadOnlySpan<PlacedRun> placed)
+    {
+        for (var page = piece.FirstPage; page <= piece.LastPage; page++)
+        {
+            if (BlockOf(piece.File, page) is >= 0 and var block)
+            {
+                var blocks = piece.File.Volume.RunOf(block);
+                foreach (var run in placed)
+                {
+                    if (run.Blocks.Overlaps(blocks))
+                    {
+                        return true;
+                    }
+                }
+            }
+        }
+
+        return false;
     }
 
     private static List<ShownBlocks.Placing> PlacingsOf(Piece piece, ReadOnlySpan<PlacedRun> placed)
