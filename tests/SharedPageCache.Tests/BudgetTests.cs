@@ -70,29 +70,31 @@ public class BudgetTests
     {
         using var cache = new PageCache(new PageCacheOptions { CapacityBytes = 16 << 20 });
         using var volume = cache.AttachVolume(new EndlessDevice());
-        var extents = new EmptyHookExtents(length);
-        using var file = volume.OpenFile(extents, length);
         var touched = new byte[8];
-        for (var step = 0; step < 64; step++)
-        {
-            file.Read(length / 64 * step, touched);
-        }
 
+        // A collection in the midst of it counts up to 8 KiB that it has cut off for the thread: what the clones take is the least of some rounds.
+        var least = long.MaxValue;
         var clones = new MappedFile[4096];
-        clones[0] = file.Clone();
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 1; i < clones.Length; i++)
+        for (var round = 0; round < 5; round++)
         {
-            clones[i] = file.Clone();
+            using var file = volume.OpenFile(new EmptyHookExtents(length), length);
+            for (var step = 0; step < 64; step++)
+            {
+                file.Read(length / 64 * step, touched);
+            }
+
+            clones[0] = file.Clone();
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            for (var i = 1; i < clones.Length; i++)
+            {
+                clones[i] = file.Clone();
+            }
+
+            least = Math.Min(least, (GC.GetAllocatedBytesForCurrentThread() - before) / (clones.Length - 1));
+            Array.ForEach(clones, static clone => clone.Dispose());
         }
 
-        var each = (GC.GetAllocatedBytesForCurrentThread() - before) / (clones.Length - 1);
-        Assert.InRange(each, 1, 256);
-        foreach (var clone in clones)
-        {
-            clone.Dispose();
-        }
-
+        Assert.InRange(least, 1, 256);
         cache.Verify();
     }
 

@@ -164,36 +164,46 @@ internal sealed class Leaf
         var isAdmitted = Family.TryAdmit();
         Debug.Assert(isAdmitted && !_dead, "the family of a live leaf takes in its copies");
         var copy = new Leaf(slotCount, runs, age, Family, ledger, stamp);
+
+        // The family has it by now: an evictor finds it there, and turns a slot back and counts it between two steps of the filling.
+        // Nobody who holds its lock waits for this leaf's: no tree leads to it yet, and who comes from a frame holds one leaf at a time.
+        copy.Lock.Enter();
         if (newer is null && age != Void && slotCount == Slots.Length)
         {
             copy.TakeAll(this);
-            return copy;
         }
-
-        copy.FillFromRuns(pageShift);
-        var keepsAll = newer is null && age != Void;
-        for (var slot = 0; slot < Math.Min(slotCount, Slots.Length); slot++)
+        else
         {
-            var reference = this[slot];
-            var isProvisional = IsProvisional(slot);
-            if (reference.IsResident && (keepsAll || isProvisional))
-            {
-                copy.Slots[slot] = reference.Word;
-                copy._residents++;
-                copy._used = true;
-                if (isProvisional)
-                {
-                    copy.Mark(slot);
-                }
-            }
+            copy.TakeSome(this, keepsAll: newer is null && age != Void, pageShift);
         }
 
+        copy.Lock.Exit();
         return copy;
     }
 
+    /// <summary>What of a leaf is true in a copy that has other runs, or is of another length.</summary>
+    private void TakeSome(Leaf source, bool keepsAll, int pageShift)
+    {
+        FillFromRuns(pageShift);
+        for (var slot = 0; slot < Math.Min(Slots.Length, source.Slots.Length); slot++)
+        {
+            var reference = source[slot];
+            var isProvisional = source.IsProvisional(slot);
+            if (reference.IsResident && (keepsAll || isProvisional))
+            {
+                Slots[slot] = reference.Word;
+                _residents++;
+                _used = true;
+                if (isProvisional)
+                {
+                    Mark(slot);
+                }
+            }
+        }
+    }
+
     /// <summary>
-    /// The usual copy, that of a leaf as it is: slots and bits as blocks. Under the source's lock, under which alone its slots change; the copy is
-    /// shared by a release.
+    /// The usual copy, that of a leaf as it is: slots and bits as blocks. Under both locks; the copy is shared by a release.
     /// </summary>
     private void TakeAll(Leaf source)
     {
