@@ -10,7 +10,7 @@ internal sealed partial class FileMapping
     /// </summary>
     public FileMapping Clone(FileId id, string? name, SecurityDomain domain)
     {
-        _gate.EnterAlone();
+        _gate.EnterFirst();
         Volume.Binding.Enter();
         try
         {
@@ -45,7 +45,7 @@ internal sealed partial class FileMapping
     /// </summary>
     public FileMapping AddClone(IExtentMap extents, Cookie cookie, FileId id, string? name, SecurityDomain domain)
     {
-        _gate.EnterAlone();
+        _gate.EnterFirst();
         Volume.Binding.Enter();
         try
         {
