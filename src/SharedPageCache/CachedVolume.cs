@@ -42,7 +42,7 @@ public sealed partial class CachedVolume : IDisposable, IAsyncDisposable
     /// <summary>Opens a file. Constant time, no I/O: extents are asked for when pages are first used.</summary>
     /// <param name="extents">The engine's object for the file.</param>
     /// <param name="length">The file's length in bytes, 0 or more.</param>
-    /// <param name="options">Identity, name and domain; default an anonymous file in the default domain.</param>
+    /// <param name="options">Identity, name, domain, and whether it is sealed; default an anonymous file in the default domain.</param>
     /// <returns>A handle, which the caller disposes.</returns>
     /// <exception cref="ArgumentNullException">No extents.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The length is negative or absurd.</exception>
@@ -56,7 +56,19 @@ public sealed partial class CachedVolume : IDisposable, IAsyncDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(length, LongestFile);
         ThrowIfDetached();
         _engine.ThrowIfMetadataFull();
-        var mapping = _map.Open(extents, length, options?.Id ?? FileId.None, options?.Name, options?.Domain ?? default);
+        var terms = FileOpenOptions.TermsOf(options, domain: default);
+        if (terms.IsSealed && !terms.Id.IsNone)
+        {
+            // It may be open, and then it is sealed inside its gate.
+            EngineCode.ThrowIfInCallback();
+        }
+
+        var mapping = _map.Open(extents, length, terms);
+        if (terms.IsSealed && !mapping.IsSealed)
+        {
+            mapping.Seal();
+        }
+
         return new MappedFile(this, _engine, mapping);
     }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using SharedPageCache.Mappings;
 
 namespace SharedPageCache;
 
@@ -20,4 +21,16 @@ public sealed class FileOpenOptions
     /// zeroed. A clone is opened in its origin's domain unless this says otherwise.
     /// </summary>
     public SecurityDomain? Domain { get; set; }
+
+    /// <summary>
+    /// Whether the file is sealed, as by <see cref="MappedFile.Seal"/>. A clone is so from the start, a snapshot that nobody
+    /// has ever written to; opening a file that is open already seals it for all of its handles.
+    /// </summary>
+    public bool IsSealed { get; set; }
+
+    /// <summary>What a caller asks for.</summary>
+    /// <param name="options">The caller's; null for none.</param>
+    /// <param name="domain">The domain if the caller names none.</param>
+    internal static FileTerms TermsOf(FileOpenOptions? options, SecurityDomain domain) =>
+        new(options?.Id ?? FileId.None, options?.Name, options?.Domain ?? domain, options?.IsSealed ?? false);
 }

@@ -30,7 +30,7 @@ public sealed partial class MappedFile
     /// <param name="cancellationToken">Cancels waits; what was written by then stays written.</param>
     /// <exception cref="ArgumentException">Offset or length is not aligned.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The offset is negative, or the file ends inside the range.</exception>
-    /// <exception cref="NotSupportedException">The file cannot be written.</exception>
+    /// <exception cref="NotSupportedException">The file cannot be written: see <see cref="CanWrite"/>.</exception>
     /// <exception cref="CacheWritebackException">
     /// The engine or the device has refused a step. If the step is "Persist" or "Abandon" everything is written.
     /// </exception>

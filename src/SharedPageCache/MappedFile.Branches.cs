@@ -28,7 +28,7 @@ public sealed partial class MappedFile
     /// <exception cref="MergeConflictException">The other file is not what this one began with. Nothing has changed.</exception>
     /// <exception cref="ArgumentNullException">No file.</exception>
     /// <exception cref="ArgumentException">The files are of different volumes, or both handles are of one file.</exception>
-    /// <exception cref="NotSupportedException">The other file cannot be written, or its engine cannot merge.</exception>
+    /// <exception cref="NotSupportedException">The other file cannot be written (see <see cref="CanWrite"/>), or its engine cannot merge.</exception>
     /// <exception cref="ExtentMapException">There is a conflict, and an engine failed when it was asked for the differences.</exception>
     /// <exception cref="ObjectDisposedException">One of the files is closed.</exception>
     public void MergeInto(MappedFile target)

@@ -7,7 +7,7 @@ namespace SharedPageCache;
 public sealed partial class MappedFile
 {
     /// <summary>Clones the file, also where the engine's clone is a system call or does I/O.</summary>
-    /// <param name="options">Identity, name and domain of the clone; default an anonymous file in the same domain.</param>
+    /// <param name="options">Identity, name and domain of the clone, and whether it is sealed; default an anonymous file in the same domain.</param>
     /// <param name="cancellationToken">Cancels the engine's operation where it can.</param>
     /// <returns>The clone, which the caller disposes.</returns>
     /// <remarks>
@@ -28,8 +28,8 @@ public sealed partial class MappedFile
 
         ThrowIfUnusable(0);
         _engine.ThrowIfMetadataFull();
-        var (id, name, domain) = (options?.Id ?? FileId.None, options?.Name, options?.Domain ?? _mapping.Domain);
-        _mapping.Volume.ThrowIfOpen(id);
+        var terms = FileOpenOptions.TermsOf(options, _mapping.Domain);
+        _mapping.Volume.ThrowIfOpen(terms.Id);
         FileMapping? clone = null;
         await CacheEngine.FlushThenAsync(
             _mapping,
@@ -41,7 +41,7 @@ public sealed partial class MappedFile
                     _mapping.Volume, 0, $"{nameof(IAsyncCloneableExtentMap)}.{nameof(IAsyncCloneableExtentMap.CloneAsync)}",
                     async () => extents = await cloneable.CloneAsync(cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
                 clone = _mapping.AddClone(
-                    extents ?? throw new InvalidOperationException($"{cloneable.GetType().Name}.CloneAsync returned null."), cookie, id, name, domain);
+                    extents ?? throw new InvalidOperationException($"{cloneable.GetType().Name}.CloneAsync returned null."), cookie, terms);
             },
             cancellationToken).ConfigureAwait(false);
         return new MappedFile(Volume, _engine, clone!);

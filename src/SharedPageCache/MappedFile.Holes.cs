@@ -18,7 +18,7 @@ public sealed partial class MappedFile
     /// <param name="length">Length in bytes, 0 or more; clipped at the end of the file.</param>
     /// <param name="cancellationToken">Cancels waits; what was punched by then stays so.</param>
     /// <exception cref="ArgumentOutOfRangeException">Offset or length is negative, or leads beyond the longest file.</exception>
-    /// <exception cref="NotSupportedException">The file cannot be written.</exception>
+    /// <exception cref="NotSupportedException">The file cannot be written: see <see cref="CanWrite"/>.</exception>
     /// <exception cref="PageLoadException">A page that is covered in part could not be loaded.</exception>
     /// <exception cref="CacheWritebackException">There is no room, and all that is dirty has failed to be written back.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>

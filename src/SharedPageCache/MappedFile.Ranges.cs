@@ -32,7 +32,7 @@ public sealed partial class MappedFile
     /// <returns>The number of bytes: the length, or fewer at the end of the source, 0 at or behind it.</returns>
     /// <exception cref="ArgumentException">The source is of another volume, or the ranges overlap in this file.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An offset or the length is negative, or the end is beyond the longest file.</exception>
-    /// <exception cref="NotSupportedException">This file cannot be written, or the engine cannot share ranges of the source.</exception>
+    /// <exception cref="NotSupportedException">This file cannot be written (see <see cref="CanWrite"/>), or the engine cannot share ranges of the source.</exception>
     /// <exception cref="CacheCapacityException">More would have to be copied in one step than may be, or metadata has used up the memory limit.</exception>
     /// <exception cref="CacheWritebackException">There is no room, and all that is dirty has failed to be written back.</exception>
     /// <exception cref="PageLoadException">A page that is copied in part could not be loaded.</exception>

@@ -16,7 +16,7 @@ public sealed partial class MappedFile
     /// <param name="discardContent">Whether the bytes begin as zeros, and not as the page: then nothing is read or copied.</param>
     /// <returns>Whether the page was leased.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The offset is negative or not inside the file.</exception>
-    /// <exception cref="NotSupportedException">The file cannot be written.</exception>
+    /// <exception cref="NotSupportedException">The file cannot be written: see <see cref="CanWrite"/>.</exception>
     /// <exception cref="ObjectDisposedException">The file is closed.</exception>
     public bool TryLeaseForWrite(long offset, [NotNullWhen(true)] out WriteLease? lease, bool discardContent = false)
     {
@@ -38,7 +38,7 @@ public sealed partial class MappedFile
     /// <param name="cancellationToken">Cancels waits.</param>
     /// <returns>The lease, which the caller disposes. It begins with the page, not with the offset.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The offset is negative or not inside the file.</exception>
-    /// <exception cref="NotSupportedException">The file cannot be written.</exception>
+    /// <exception cref="NotSupportedException">The file cannot be written: see <see cref="CanWrite"/>.</exception>
     /// <exception cref="CacheWritebackException">There is no frame, and all that is dirty has failed to be written back.</exception>
     /// <inheritdoc cref="ReadAsync(long, Memory{byte}, CancellationToken)" path="/exception"/>
     public async ValueTask<WriteLease> LeaseForWriteAsync(

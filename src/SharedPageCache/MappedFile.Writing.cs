@@ -6,8 +6,8 @@ namespace SharedPageCache;
 /// <content>Writing, flushing, and changing the shape of the file.</content>
 public sealed partial class MappedFile
 {
-    /// <summary>Whether the file can be written: its volume has a write-back port and its map the hooks for it.</summary>
-    public bool CanWrite => _mapping.IsWritable;
+    /// <summary>Whether the file can be written: its volume has a write-back port, its map has the hooks for it, and it is not sealed.</summary>
+    public bool CanWrite => _mapping.IsWritable && !_mapping.IsSealed;
 
     /// <summary>
     /// The most bytes, from the start of a page on, that a clone sees whole or not at all; a longer write is a series of
@@ -20,7 +20,7 @@ public sealed partial class MappedFile
     /// <param name="source">The bytes. A page that is written as a whole is not read first.</param>
     /// <param name="lsn">The log record that describes the write: the pages are not written back before it is durable.</param>
     /// <exception cref="ArgumentOutOfRangeException">The offset is negative, or the end is beyond the longest file.</exception>
-    /// <exception cref="NotSupportedException">The file cannot be written.</exception>
+    /// <exception cref="NotSupportedException">The file cannot be written: see <see cref="CanWrite"/>.</exception>
     /// <exception cref="ObjectDisposedException">The file is closed.</exception>
     /// <exception cref="PageLoadException">A page that is written in part could not be loaded; pages before it are written.</exception>
     /// <exception cref="CacheWritebackException">There is no room, and all that is dirty has failed to be written back.</exception>
@@ -85,7 +85,7 @@ public sealed partial class MappedFile
     /// <exception cref="PageLoadException">The last page could not be loaded before the file grows; the length is as before.</exception>
     /// <exception cref="CacheWritebackException">The last page could not be written before the file grows; the length is as before.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    /// <exception cref="NotSupportedException">The file cannot be written.</exception>
+    /// <exception cref="NotSupportedException">The file cannot be written: see <see cref="CanWrite"/>.</exception>
     /// <exception cref="ObjectDisposedException">The file is closed.</exception>
     public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default)
     {
@@ -109,16 +109,22 @@ public sealed partial class MappedFile
     /// Deletes the file: the engine frees what no other file shows, and its dirty pages are never written. All handles of
     /// the file are of no more use; this one is closed.
     /// </summary>
-    /// <exception cref="NotSupportedException">The file cannot be written.</exception>
+    /// <exception cref="NotSupportedException">The file can neither be written nor deleted: see <see cref="CanWrite"/>. A sealed file can be deleted.</exception>
     /// <exception cref="ObjectDisposedException">The file is closed.</exception>
     public void Delete()
     {
-        ThrowIfNotWritable(0, 0);
+        ThrowIfNotChangeable(0, 0);
         _engine.Shapes.Delete(_mapping);
         Dispose();
     }
 
     private void ThrowIfNotWritable(long offset, long length, [CallerMemberName] string member = "")
+    {
+        ThrowIfNotChangeable(offset, length, member);
+        _mapping.ThrowIfSealed();
+    }
+
+    private void ThrowIfNotChangeable(long offset, long length, [CallerMemberName] string member = "")
     {
         EngineCode.ThrowIfInCallback(member);
         ThrowIfUnusable(offset);

@@ -284,7 +284,7 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     /// Clones the file at this point in time: constant time and memory whatever its size, no I/O. All that is in memory of
     /// this file is in memory of the clone.
     /// </summary>
-    /// <param name="options">Identity, name and domain of the clone; default an anonymous file in the same domain.</param>
+    /// <param name="options">Identity, name and domain of the clone, and whether it is sealed; default an anonymous file in the same domain.</param>
     /// <returns>The clone, which the caller disposes.</returns>
     /// <remarks>
     /// Calls <see cref="ICloneableExtentMap.Clone"/> if the engine has it; else the clone shares this file's extent map.
@@ -303,8 +303,7 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
             throw new NotSupportedException($"{_mapping.Extents.GetType().Name} clones by a system call: use CloneAsync.");
         }
 
-        var clone = _mapping.Clone(options?.Id ?? FileId.None, options?.Name, options?.Domain ?? _mapping.Domain);
-        return new MappedFile(Volume, _engine, clone);
+        return new MappedFile(Volume, _engine, _mapping.Clone(FileOpenOptions.TermsOf(options, _mapping.Domain)));
     }
 
     /// <summary>

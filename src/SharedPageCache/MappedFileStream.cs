@@ -137,7 +137,7 @@ internal sealed class MappedFileStream(MappedFile file, bool leaveOpen, ReadHint
     public override Task FlushAsync(CancellationToken cancellationToken)
     {
         ThrowIfClosed();
-        return file.CanWrite ? file.FlushAsync(cancellationToken).AsTask() : Task.CompletedTask;
+        return file.Mapping.IsWritable ? file.FlushAsync(cancellationToken).AsTask() : Task.CompletedTask;
     }
 
     public override async ValueTask DisposeAsync()

@@ -114,6 +114,7 @@ public sealed class WriteLease : IDisposable
     /// The page was cut meanwhile: punched, cut off, replaced, or the file is shorter than what was leased. Or the lease was
     /// committed already.
     /// </exception>
+    /// <exception cref="NotSupportedException">The file was sealed meanwhile.</exception>
     /// <exception cref="ObjectDisposedException">The file is closed or deleted, its volume detached, or the lease disposed.</exception>
     /// <exception cref="CacheWritebackException">There is no room, and all that is dirty has failed to be written back.</exception>
     public void Commit(Lsn lsn = default)

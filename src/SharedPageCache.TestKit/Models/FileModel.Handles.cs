@@ -20,14 +20,19 @@ public sealed partial class FileModel
         return CheckAsync(_files[^1], 0, _page);
     }
 
-    private MappedFile Open(IExtentMap extents, long length, int number) =>
-        Volume.OpenFile(extents, length, new FileOpenOptions { Id = FileId.FromNumber((ulong)number) });
+    private MappedFile Open(IExtentMap extents, long length, int number, bool isSealed = false) =>
+        Volume.OpenFile(extents, length, new FileOpenOptions { Id = FileId.FromNumber((ulong)number), IsSealed = isSealed });
 
-    private async ValueTask CloneAsync(ModelledFile file)
+    private async ValueTask CloneAsync(ModelledFile file, bool isSealed = false)
     {
-        var options = new FileOpenOptions { Id = FileId.FromNumber((ulong)++_lastNumber) };
+        var options = new FileOpenOptions { Id = FileId.FromNumber((ulong)++_lastNumber), IsSealed = isSealed };
         var handle = HandleOf(file);
         var clone = file.CloneAs(_lastNumber, _dice.OneIn(2) ? handle.Clone(options) : await handle.CloneAsync(options).ConfigureAwait(false));
+        if (isSealed)
+        {
+            clone.Seal();
+        }
+
         _doing = _doing with { Other = clone };
         _volume.NoteClone(clone.Extents);
         _files.Add(clone);
@@ -45,7 +50,8 @@ public sealed partial class FileModel
         }
         else
         {
-            file.Handles.Add(Open(file.Extents, file.Length, file.Number));
+            // It is open: it stays sealed, whatever the new handle says.
+            file.Handles.Add(Open(file.Extents, file.Length, file.Number, file.IsSealed && _dice.OneIn(2)));
         }
 
         return CheckAsync(file, _dice.Below(file.Length + 1), 2 * _page);
@@ -83,7 +89,7 @@ public sealed partial class FileModel
         }
 
         _doing = _doing with { File = file };
-        file.OpenedAnew(Open(file.Extents, file.Length, file.Number));
+        file.OpenedAnew(Open(file.Extents, file.Length, file.Number, file.IsSealed));
         for (; file.OwedInvalidations > 0; file.OwedInvalidations--)
         {
             file.Handles[0].InvalidateExtents(0, 0);

@@ -127,7 +127,7 @@ public sealed partial class FileModel
         Fill(start + from, 1 + _dice.Below(lease.Length - from)).Span.CopyTo(lease.Span[from..]);
         var written = lease.Memory.ToArray();
         var isCut = false;
-        for (var i = _dice.Below(4); i > 0; i--)
+        for (var i = _dice.Below(4); i > 0 && !file.IsSealed; i--)
         {
             isCut |= await MeanwhileAsync(file, page).ConfigureAwait(false);
         }
@@ -136,6 +136,11 @@ public sealed partial class FileModel
         if (_dice.OneIn(4))
         {
             lease.Dispose();
+        }
+        else if (file.IsSealed)
+        {
+            Refusals++;
+            RequireRefused<NotSupportedException>(lease.Commit, "the commit of a page of a file that was sealed");
         }
         else if (isCut)
         {
@@ -167,7 +172,7 @@ public sealed partial class FileModel
         var other = Any();
         switch (_dice.Below(8))
         {
-            case 0 when other != file:
+            case 0 when other != file && !other.IsSealed:
                 await WriteAsync(other).ConfigureAwait(false);
                 break;
             case 1 when _files.Count < _shape.MostFiles:
@@ -193,6 +198,10 @@ public sealed partial class FileModel
                 return first <= page && page < first + pages;
             case 6:
                 await RelocateAsync().ConfigureAwait(false);
+                break;
+            case 7 when _shape.Seals && MayBeSealed:
+                HandleOf(file).Seal();
+                file.Seal();
                 break;
             default:
                 await ReadAsync(file).ConfigureAwait(false);

@@ -50,6 +50,8 @@ public sealed partial class FileModel : IDisposable
         (ModelOperation.Release, 30), (ModelOperation.WriteUnderLease, 25), (ModelOperation.LeaseForWrite, 30), (ModelOperation.Merge, 15),
         (ModelOperation.Diff, 15), (ModelOperation.Discard, 10), (ModelOperation.Relocate, 20), (ModelOperation.Invalidate, 10));
 
+    private const int SealsOneIn = 60;
+
     private readonly ModelShape _shape;
     private readonly ModelledVolume _volume;
     private readonly int _page;
@@ -113,6 +115,7 @@ public sealed partial class FileModel : IDisposable
         _step = number;
         _dice = new Dice(Dice.Mix(_shape.Seed, (ulong)number));
         var operation = Chances[_dice.Below(Chances.Length)];
+        operation = _shape.Seals && _dice.OneIn(SealsOneIn) ? ModelOperation.Seal : operation;
         _chosen[(int)operation]++;
         var file = _files[_dice.Below(_files.Count)];
         _doing = new Doing(operation, file, 0, 0);
@@ -123,7 +126,15 @@ public sealed partial class FileModel : IDisposable
                 await MakeRoomAsync().ConfigureAwait(false);
             }
 
-            await DoAsync(operation, file).ConfigureAwait(false);
+            if (file.IsSealed && MayChange(operation))
+            {
+                await TryInVainAsync(operation, file).ConfigureAwait(false);
+            }
+            else
+            {
+                await DoAsync(operation, file).ConfigureAwait(false);
+            }
+
             if (++Steps % StepsBetweenVerify == 0)
             {
                 Verify();
@@ -211,6 +222,7 @@ public sealed partial class FileModel : IDisposable
         ModelOperation.Discard => DiscardAsync(),
         ModelOperation.Relocate => RelocateAsync(),
         ModelOperation.Invalidate => InvalidateAsync(file),
+        ModelOperation.Seal => SealAsync(file),
         _ => ReadAsync(file),
     };
 
@@ -228,6 +240,8 @@ public sealed partial class FileModel : IDisposable
     private static bool MayWrite(ModelOperation operation) => operation
         is ModelOperation.Write or ModelOperation.WriteUnderLease or ModelOperation.LeaseForWrite or ModelOperation.CloneRange
         or ModelOperation.Dedupe or ModelOperation.SetLength or ModelOperation.PunchHole or ModelOperation.ZeroRange;
+
+    private static bool MayChange(ModelOperation operation) => MayWrite(operation) || operation is ModelOperation.WriteAround or ModelOperation.Merge;
 
     private ModelledFile Any() => _files[_dice.Below(_files.Count)];
 

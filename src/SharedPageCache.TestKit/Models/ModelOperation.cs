@@ -86,4 +86,7 @@ public enum ModelOperation
 
     /// <summary>Tells the cache that a file's extents are to be asked for again.</summary>
     Invalidate,
+
+    /// <summary>Seals a file, or makes a sealed clone: nothing changes it any more.</summary>
+    Seal,
 }

@@ -30,6 +30,9 @@ public sealed record ModelShape(ulong Seed)
     /// <summary>Whether device and engine go on on other threads. Then a history is not the same again in every detail.</summary>
     public bool Yields { get; init; }
 
+    /// <summary>Whether files are sealed, and snapshots made.</summary>
+    public bool Seals { get; init; }
+
     /// <summary>The length that no file exceeds, in bytes.</summary>
     public int LongestFile => MostPages * PageSize;
 
@@ -57,6 +60,9 @@ public sealed record ModelShape(ulong Seed)
             Policy = dice.Pick<EvictionPolicy>(Enum.GetValues<EvictionPolicy>()),
             WritesInBackground = dice.OneIn(4),
             Yields = dice.OneIn(8),
+
+            // One of four has none, and which ones is chosen so that a history that is kept as a regression is still the same.
+            Seals = dice.Below(4) != 2,
         };
     }
 

@@ -44,6 +44,13 @@ internal sealed class ModelledFile
 
     public long Length => Content.Length;
 
+    /// <summary>What it held when it was sealed; null if it is not.</summary>
+    public ModelFile? Sealed { get; private set; }
+
+    public bool IsSealed => Sealed is not null;
+
+    public void Seal() => Sealed ??= Content.Clone();
+
     /// <summary>Bytes change, or perhaps stay the same by chance.</summary>
     public void Changes(long from, long to)
     {

@@ -58,7 +58,7 @@ internal sealed class FileMerges(Rooms rooms, ProvisionalFrames provisional)
         try
         {
             branch.ThrowIfClosed();
-            target.ThrowIfClosed();
+            target.ThrowIfUnwritable();
             if (!target.IsWhatBeganWith(branch))
             {
                 return false;

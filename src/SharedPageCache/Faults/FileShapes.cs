@@ -102,6 +102,7 @@ internal sealed class FileShapes(
         var (offset, length) = (firstPage << rooms.PageShift, lastPage - firstPage + 1 << rooms.PageShift);
         Change(file, lost =>
         {
+            file.ThrowIfSealed();
             file.RunHook(engine => engine.PunchHole(offset, length), nameof(IWritableExtentMap.PunchHole));
             file.Punch(firstPage, lastPage, lost);
         });
@@ -142,6 +143,7 @@ internal sealed class FileShapes(
 
     private void Reshape(FileMapping file, long length) => Change(file, lost =>
     {
+        file.ThrowIfSealed();
         file.RunHook(engine => engine.SetLength(length), nameof(IWritableExtentMap.SetLength));
         file.Reshape(length, lost);
     });

@@ -39,7 +39,7 @@ internal sealed partial class PageWrite
     public WriteNeed TryStage(bool discardsContent)
     {
         Page = _firstPage;
-        _file.ThrowIfClosed();
+        _file.ThrowIfUnwritable();
         var hold = PageHold.Zero;
         if (!discardsContent && !_faults.TryFaultMinor(_file, Page, out hold))
         {
@@ -60,7 +60,7 @@ internal sealed partial class PageWrite
     public WriteNeed TryCommit(Lsn lsn)
     {
         _lsn = lsn;
-        _file.ThrowIfClosed();
+        _file.ThrowIfUnwritable();
         if (_offset + _length > _file.Tree.Length)
         {
             return WriteNeed.Length;

@@ -87,7 +87,7 @@ internal sealed partial class PageWrite : IDisposable
 
         while (true)
         {
-            _file.ThrowIfClosed();
+            _file.ThrowIfUnwritable();
             if (_offset + _length > _file.Tree.Length)
             {
                 return WriteNeed.Length;
@@ -338,7 +338,7 @@ internal sealed partial class PageWrite : IDisposable
 
     private WriteNeed Check(Leaf[] leaves, bool alone)
     {
-        _file.ThrowIfClosed();
+        _file.ThrowIfUnwritable();
         if (_offset + _length > _file.Tree.Length)
         {
             return WriteNeed.Length;

@@ -166,7 +166,7 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
         FileMapping file, PageWrite write, WriteNeed need, long end, bool blocking, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        file.ThrowIfClosed();
+        file.ThrowIfUnwritable();
         switch (need)
         {
             case WriteNeed.Mark:

@@ -57,7 +57,7 @@ internal sealed class RangeClones(
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 source.ThrowIfClosed();
-                file.ThrowIfClosed();
+                file.ThrowIfUnwritable();
                 var plan = RangePlan.Of(source, sourceOffset, file, offset, length);
                 if (plan.Length <= 0)
                 {
@@ -117,7 +117,7 @@ internal sealed class RangeClones(
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 source.ThrowIfClosed();
-                file.ThrowIfClosed();
+                file.ThrowIfUnwritable();
                 var wanted = Math.Min(length, file.Tree.Length - offset);
                 var plan = RangePlan.Of(source, sourceOffset, file, offset, wanted);
                 if (plan.Length <= 0)
@@ -206,7 +206,7 @@ internal sealed class RangeClones(
         try
         {
             source.ThrowIfClosed();
-            file.ThrowIfClosed();
+            file.ThrowIfUnwritable();
             if (RangePlan.Of(source, plan.SourceOffset, file, plan.Offset, wanted) != plan || !isStillTrue())
             {
                 return false;

@@ -159,7 +159,7 @@ internal sealed class RangeCopy(Rooms rooms, PageFaults faults, PageWrites write
         {
             GiveBack();
             cancellationToken.ThrowIfCancellationRequested();
-            file.ThrowIfClosed();
+            file.ThrowIfUnwritable();
             since ??= writer.Begin();
             if (_pages.Length > 1 && !_hasTurn)
             {

@@ -35,7 +35,7 @@ internal sealed class RangeWatch(Rooms rooms, PageFaults faults, FileMapping sou
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 source.ThrowIfClosed();
-                file.ThrowIfClosed();
+                file.ThrowIfUnwritable();
                 PageWrites.ThrowIfWaitsForItself(owner, page);
                 await owner.Writing.Marks.WaitAsync(cancellationToken).ConfigureAwait(false);
             }

@@ -49,7 +49,7 @@ internal static class WriteInPlace
         try
         {
             var slot = Window.SlotOf(page);
-            if (file.IsClosed || offset + bytes.Length > file.Tree.Length
+            if (file.IsClosed || file.IsSealed || offset + bytes.Length > file.Tree.Length
                 || file.Tree.FindLeaf(Window.Of(page)) is not { } leaf || !leaf.IsProvisional(slot) || !file.Owns(Window.Of(page), leaf)
                 || !TryTake(rooms.Frames, leaf[slot], file.Stamp))
             {

@@ -43,7 +43,7 @@ internal sealed class WriteLeases(Rooms rooms, PageFaults faults, ProvisionalFra
     {
         while (!TryBegin(file, page, out var lacksMark))
         {
-            file.ThrowIfClosed();
+            file.ThrowIfUnwritable();
             PageWrites.ThrowIfWaitsForItself(file, page);
             await (lacksMark ? file.Writing.Marks.WaitAsync(cancellationToken) : rooms.LeaseTurns.WaitAsync(cancellationToken))
                 .ConfigureAwait(false);

@@ -127,7 +127,7 @@ internal sealed class WritesAround(
     private async Task<Outcome> TryWriteAsync(Piece piece, ReadOnlyMemory<byte> bytes, Lsn lsn, CancellationToken cancellationToken)
     {
         var file = piece.File;
-        file.ThrowIfClosed();
+        file.ThrowIfUnwritable();
         var sharing = file.Sharing;
         if (!Fits(piece))
         {
@@ -341,7 +341,7 @@ internal sealed class WritesAround(
         volume.Binding.Enter();
         try
         {
-            file.ThrowIfClosed();
+            file.ThrowIfUnwritable();
             if ((file.Edition, file.Sharing) != moment)
             {
                 return false;

@@ -8,16 +8,16 @@ internal sealed partial class FileMapping
     /// <summary>
     /// Clones the file: the engine's metadata by its hook and the tree by sharing it, as one step of the gate.
     /// </summary>
-    public FileMapping Clone(FileId id, string? name, SecurityDomain domain)
+    public FileMapping Clone(FileTerms terms)
     {
         _gate.EnterFirst();
         Volume.Binding.Enter();
         try
         {
             ThrowIfClosed();
-            Volume.ThrowIfOpen(id);
+            Volume.ThrowIfOpen(terms.Id);
             var sequence = SequenceOrUnknown();
-            return AddClone(CloneExtents(), sequence, id, name, domain);
+            return AddClone(CloneExtents(), sequence, terms);
         }
         finally
         {
@@ -43,14 +43,14 @@ internal sealed partial class FileMapping
     /// The clone of an engine that cloned by itself. It shares the tree if the file's truth has not changed since the cookie,
     /// which was taken before the engine cloned.
     /// </summary>
-    public FileMapping AddClone(IExtentMap extents, Cookie cookie, FileId id, string? name, SecurityDomain domain)
+    public FileMapping AddClone(IExtentMap extents, Cookie cookie, FileTerms terms)
     {
         _gate.EnterFirst();
         Volume.Binding.Enter();
         try
         {
             ThrowIfClosed();
-            return AddClone(extents, Holds(cookie) ? cookie.Sequence : UnknownSequence, id, name, domain);
+            return AddClone(extents, Holds(cookie) ? cookie.Sequence : UnknownSequence, terms);
         }
         finally
         {
@@ -63,7 +63,7 @@ internal sealed partial class FileMapping
     /// The clone of this file at a sequence. It takes over the tree if no change was under way: none came while the engine
     /// cloned, and every one before was followed by its invalidation.
     /// </summary>
-    private FileMapping AddClone(IExtentMap extents, long sequence, FileId id, string? name, SecurityDomain domain)
+    private FileMapping AddClone(IExtentMap extents, long sequence, FileTerms terms)
     {
         var isSettled = sequence != UnknownSequence && sequence == SequenceOrUnknown() && sequence == _toldSequence;
         if (isSettled && !Family.HasRelatives)
@@ -73,8 +73,8 @@ internal sealed partial class FileMapping
         }
 
         var clone = isSettled
-            ? Volume.AddClone(this, extents, Tree, isInLine: sequence == _sharedSequence, id, name, domain)
-            : Volume.AddClone(this, extents, TreeSurgery.OnlyDirty(this), isInLine: true, id, name, domain);
+            ? Volume.AddClone(this, extents, Tree, isInLine: sequence == _sharedSequence, terms)
+            : Volume.AddClone(this, extents, TreeSurgery.OnlyDirty(this), isInLine: true, terms);
         Volume.OwePersist();
         if (isSettled)
         {

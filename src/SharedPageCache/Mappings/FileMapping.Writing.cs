@@ -5,6 +5,39 @@ namespace SharedPageCache.Mappings;
 /// <summary>What a file owns, and what changes its truth through the cache.</summary>
 internal sealed partial class FileMapping
 {
+    private byte _isSealed;
+
+    /// <summary>Whether nothing is written to the file any more. Exact inside the gate.</summary>
+    public bool IsSealed => Atomic.LoadAcquire(ref _isSealed) != 0;
+
+    /// <summary>
+    /// Seals the file, for good. Whatever changes what the file shows does so inside the gate, and looks there whether it may: who went in
+    /// before is out again when this is alone, and who goes in later sees the seal.
+    /// </summary>
+    public void Seal()
+    {
+        _gate.EnterAlone();
+        Atomic.StoreRelease(ref _isSealed, 1);
+        _gate.ExitAlone();
+    }
+
+    /// <exception cref="NotSupportedException">The file is sealed.</exception>
+    public void ThrowIfSealed()
+    {
+        if (IsSealed)
+        {
+            throw new NotSupportedException($"File {Name ?? Id.ToString()} cannot be written: it is sealed. A clone of it can.");
+        }
+    }
+
+    /// <exception cref="ObjectDisposedException">The last handle was closed, or the volume was detached.</exception>
+    /// <exception cref="NotSupportedException">The file is sealed.</exception>
+    public void ThrowIfUnwritable()
+    {
+        ThrowIfClosed();
+        ThrowIfSealed();
+    }
+
     /// <summary>
     /// Whether a leaf of this file, and all nodes on the way to it, are this file's alone. Inside the gate: who is inside
     /// together with others finds the same until it leaves.

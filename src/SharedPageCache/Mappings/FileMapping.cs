@@ -17,6 +17,7 @@ namespace SharedPageCache.Mappings;
 /// _stamp         inside the gate, alone                inside the gate
 /// _content       inside the gate                       inside the gate, alone
 /// _handles       under the volume's files lock         the same
+/// _isSealed      inside the gate, alone, to true       inside the gate; as a hint, with acquire, by anybody
 /// _writing       once, by compare-and-swap             by anybody, with acquire
 /// IndexInFamily  under the clone family's lock         the same
 /// _touches       by compare-and-swap; gate alone       by anybody, with acquire
@@ -77,13 +78,13 @@ internal sealed partial class FileMapping
     private int _handles = 1;
 
     public FileMapping(
-        VolumeMap volume, IExtentMap extents, FileId id, string? name, DomainAccount account, PageTree tree, CloneFamily family,
-        bool isInLine = true)
+        VolumeMap volume, IExtentMap extents, FileTerms terms, DomainAccount account, PageTree tree, CloneFamily family, bool isInLine = true)
     {
         Volume = volume;
         Extents = extents;
-        Id = id;
-        Name = name;
+        Id = terms.Id;
+        Name = terms.Name;
+        _isSealed = terms.IsSealed ? (byte)1 : (byte)0;
         Account = account;
         Family = family;
         _tree = tree;

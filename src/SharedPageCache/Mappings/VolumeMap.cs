@@ -161,11 +161,12 @@ internal sealed class VolumeMap
 
     /// <summary>Opens a file, or takes one more handle of the one that is open under the same id.</summary>
     /// <exception cref="ArgumentException">The id is open with another length or over other extents.</exception>
-    public FileMapping Open(IExtentMap extents, long length, FileId id, string? name, SecurityDomain domain)
+    public FileMapping Open(IExtentMap extents, long length, FileTerms terms)
     {
+        var (id, domain) = (terms.Id, terms.Domain);
         if (id.IsNone)
         {
-            return Register(new FileMapping(this, extents, id, name, AccountOf(domain), PageTree.Create(length, PageShift, Ledger, FileMapping.NewStamp()), new CloneFamily()));
+            return Register(NewFile());
         }
 
         _filesLock.Enter();
@@ -177,8 +178,7 @@ internal sealed class VolumeMap
                 if (open.Tree.Length != length || open.Domain != domain)
                 {
                     throw new ArgumentException(
-                        $"File {id} is already open with {open.Tree.Length} bytes in {open.Domain}; it cannot be opened with {length} bytes in {domain}.",
-                        nameof(id));
+                        $"File {id} is already open with {open.Tree.Length} bytes in {open.Domain}; it cannot be opened with {length} bytes in {domain}.");
                 }
 
                 open.AddHandle();
@@ -187,8 +187,7 @@ internal sealed class VolumeMap
                 return open;
             }
 
-            var file = Register(
-                new FileMapping(this, extents, id, name, AccountOf(domain), PageTree.Create(length, PageShift, Ledger, FileMapping.NewStamp()), new CloneFamily()));
+            var file = Register(NewFile());
             _files[id] = file;
             return file;
         }
@@ -196,16 +195,19 @@ internal sealed class VolumeMap
         {
             _filesLock.Exit();
         }
+
+        FileMapping NewFile() =>
+            new(this, extents, terms, AccountOf(domain), PageTree.Create(length, PageShift, Ledger, FileMapping.NewStamp()), new CloneFamily());
     }
 
     /// <summary>Makes a clone known. Called inside the source's gate.</summary>
     /// <exception cref="ArgumentException">The id is already open.</exception>
-    public FileMapping AddClone(
-        FileMapping source, IExtentMap extents, PageTree tree, bool isInLine, FileId id, string? name, SecurityDomain domain)
+    public FileMapping AddClone(FileMapping source, IExtentMap extents, PageTree tree, bool isInLine, FileTerms terms)
     {
+        var id = terms.Id;
         if (id.IsNone)
         {
-            return Register(new FileMapping(this, extents, id, name, AccountOf(domain), tree, source.Family, isInLine));
+            return Register(new FileMapping(this, extents, terms, AccountOf(terms.Domain), tree, source.Family, isInLine));
         }
 
         _filesLock.Enter();
@@ -213,10 +215,10 @@ internal sealed class VolumeMap
         {
             if (_files.ContainsKey(id))
             {
-                throw new ArgumentException($"File {id} is already open: a clone needs an id of its own.", nameof(id));
+                throw new ArgumentException($"File {id} is already open: a clone needs an id of its own.");
             }
 
-            var file = Register(new FileMapping(this, extents, id, name, AccountOf(domain), tree, source.Family, isInLine));
+            var file = Register(new FileMapping(this, extents, terms, AccountOf(terms.Domain), tree, source.Family, isInLine));
             _files.Add(id, file);
             return file;
         }

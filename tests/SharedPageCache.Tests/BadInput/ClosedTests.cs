@@ -65,7 +65,7 @@ public class ClosedTests
         Action[] calls =
         [
             () => file.Write(0, [1]), () => file.SetLength(1), () => file.PunchHole(0, 1), () => file.ZeroRange(0, 1), () => file.Delete(),
-            () => file.TryLeaseForWrite(0, out _), () => file.CloneRange(other, 0, 0, 1), () => file.Dedupe(other, 0, 0, 4096),
+            file.Seal, () => file.TryLeaseForWrite(0, out _), () => file.CloneRange(other, 0, 0, 1), () => file.Dedupe(other, 0, 0, 4096),
             () => file.MergeInto(other), () => file.DiffPages(other), () => stream.WriteByte(1), () => stream.SetLength(0),
             () => file.WriteAsync(0, new byte[1]).AsTask().GetAwaiter().GetResult(),
             () => file.SetLengthAsync(1).AsTask().GetAwaiter().GetResult(),

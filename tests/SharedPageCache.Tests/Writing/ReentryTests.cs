@@ -40,6 +40,9 @@ public class ReentryTests
         ["RepairAsync"] = stage => stage.Cache.Volume.RepairAsync(new BlockRun(300 * Page, Page), new byte[Page]).AsTask(),
         ["WriteAroundAsync"] = stage => stage.Other.WriteAroundAsync(0, new byte[Page]).AsTask(),
         ["Delete"] = Now(stage => stage.Other.Delete()),
+        ["Seal"] = Now(stage => stage.Other.Seal()),
+        ["OpenFile (sealed, by id)"] = Now(stage =>
+            stage.Cache.Volume.OpenFile(stage.File.Extents, Page, new FileOpenOptions { Id = FileId.FromNumber(99), IsSealed = true })),
         ["InvalidateExtents"] = Now(stage => stage.File.InvalidateExtents(0, Page)),
         ["FlushAsync"] = stage => stage.File.FlushAsync().AsTask(),
         ["FlushAsync (the volume)"] = stage => stage.Cache.Volume.FlushAsync().AsTask(),
