@@ -41,7 +41,7 @@ switch (args)
 
 foreach (string fault in faults)
 {
-    Console.Error.WriteLine(fault);
+    Console.Error.WriteLine(fault.ReplaceLineEndings(" "));
 }
 
 return faults.Count == 0 ? 0 : 1;
@@ -68,7 +68,7 @@ void ReadTestResults(string folder, int projects)
                         break;
                     case "NotExecuted" or "NotRunnable" or "Pending":
                         skipped++;
-                        Console.Error.WriteLine($"skipped: {(string?)result.Attribute("testName")}: {Reason(result)}");
+                        Console.Error.WriteLine($"skipped: {(string?)result.Attribute("testName")}: {Reason(result).ReplaceLineEndings(" ")}");
                         break;
                     default:
                         failed++;
