@@ -204,7 +204,7 @@ public sealed class ReflinkStore : IDisposable, IAsyncDisposable
         var file = (ReflinkFile)mapped.Extents;
         try
         {
-            Native.WritableFile.Link(target.Handle, target.Path);
+            ((WritableReflinkFile)file).TakeName();
         }
         catch
         {

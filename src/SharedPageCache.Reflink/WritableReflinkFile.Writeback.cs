@@ -368,6 +368,27 @@ internal sealed partial class WritableReflinkFile
         }
     }
 
+    /// <summary>
+    /// Gives a clone its name, durably. A change of our own: once the name is taken away again nothing else would explain why the file's change time has moved.
+    /// </summary>
+    /// <exception cref="IOException">The name is taken, or the file system failed.</exception>
+    public void TakeName()
+    {
+        if (!TryBeginOwnChange())
+        {
+            return;
+        }
+
+        try
+        {
+            WritableFile.Link(Handle, Path);
+        }
+        finally
+        {
+            EndOwnChange();
+        }
+    }
+
     /// <summary>Takes the file's name away, unless somebody has given it to another file.</summary>
     private void Unlink()
     {

@@ -67,6 +67,27 @@ public sealed class CloningTests(MountedFileSystems fileSystems) : WritingTest(f
     [Theory]
     [OnFileSystem(Xfs)]
     [OnFileSystem(Btrfs)]
+    public async Task A_clone_that_lost_its_name_is_no_changed_file_and_fails_nobodys_flush(FileSystemKind kind)
+    {
+        var path = Path.Combine(FolderOn(kind), "image");
+        var content = Bytes(Size, 1);
+        await using var file = OpenNew(path, content);
+        await using var clone = await file.CloneAsync(path + ".clone");
+
+        // Named and unnamed again between two looks: as many names as when it was made, and another change time.
+        File.Delete(clone.Path);
+        file.File.Write(0, Bytes(Page, 2));
+        clone.File.Write(Page, Bytes(Page, 3));
+        await file.File.Volume.FlushAsync();
+
+        AssertOnDisk(Overlaid(content, 0, Bytes(Page, 2)), path);
+        AssertContent(Overlaid(content, Page, Bytes(Page, 3)), clone);
+        Verify();
+    }
+
+    [Theory]
+    [OnFileSystem(Xfs)]
+    [OnFileSystem(Btrfs)]
     public async Task Ten_clones_that_are_all_written(FileSystemKind kind)
     {
         var path = Path.Combine(FolderOn(kind), "image");
