@@ -83,7 +83,8 @@ public sealed class LoopMount : IDisposable
     {
         if (IsMounted(Root))
         {
-            Unmount();
+            // A test that failed may have left files open: the mount goes at once, and the file system with the last of them.
+            Command.Run("umount", "--lazy", Root);
         }
 
         Directory.Delete(_folder, recursive: true);
