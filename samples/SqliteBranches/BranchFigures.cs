@@ -53,7 +53,11 @@ internal sealed record BranchFigures
     [JsonPropertyName("kernel_reflink_bytes"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public long? KernelReflinkBytes { get; init; }
 
-    /// <summary>With a directory: the median time of one bare reflink, by File.Copy, which is open, FICLONE and close; made in turns with the branches.</summary>
+    /// <summary>With a directory: the median time of the system call of a bare reflink of the same file, FICLONE; made in turns with the branches.</summary>
+    [JsonPropertyName("ficlone_us_median"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? CallMicroseconds { get; init; }
+
+    /// <summary>With a directory: the median time of the whole reflink, which is open, FICLONE and close.</summary>
     [JsonPropertyName("reflink_us_median"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? ReflinkMicroseconds { get; init; }
 

@@ -11,8 +11,12 @@ internal static class BranchReport
         console.WriteLine();
         Table cost = New("", "branch", "copy of the file", "VACUUM INTO");
         cost.AddRow("one branch", Time(figures.BranchMicroseconds), Time(figures.CopyMilliseconds * 1000), Time(figures.VacuumIntoMilliseconds * 1000));
-        if (figures.ReflinkMicroseconds is { } reflink)
+        if (figures.ReflinkMicroseconds is { } reflink && figures.CallMicroseconds is { } call)
+        {
             cost.AddRow("a bare reflink", Time(reflink), "-", "-");
+            cost.AddRow("its system call alone", Time(call), "-", "-");
+        }
+
         console.Write(cost);
 
         Table memory = New($"{figures.Branches:n0} branches, read in full", "this cache", "ordinary connections", "reflinks");

@@ -57,7 +57,7 @@ internal static class BranchRun
         double copy = progress.Step("Copying it, for comparison", _ => CopyLeg.CopyMilliseconds(source, PathOf("copy.db")));
         double vacuum = progress.Step("VACUUM INTO, for comparison", _ => CopyLeg.VacuumIntoMilliseconds(source, PathOf("vacuum.db")));
 
-        using ReflinkLeg? reflinks = options.Directory is { } directory ? new ReflinkLeg(directory, source) : null;
+        using ReflinkLeg? reflinks = options.Directory is { } directory ? new ReflinkLeg(directory) : null;
         using SqliteBranchStore store = SqliteBranchStore.Open(reflinks?.Store ?? PathOf("branches.store"), new SqliteBranchStoreOptions
         {
             // Room for one database and the books of all branches.
@@ -106,6 +106,7 @@ internal static class BranchRun
             OrdinaryBytes = ordinary * options.Branches,
             ConnectionBytes = ours * options.Branches,
             KernelReflinkBytes = reflinks?.KernelBytes(options.Branches),
+            CallMicroseconds = reflinks?.MedianCallMicroseconds,
             ReflinkMicroseconds = reflinks?.MedianMicroseconds,
             QueriesPerSecond = single[0],
             UnixQueriesPerSecond = single[1],

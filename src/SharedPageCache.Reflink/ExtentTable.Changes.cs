@@ -15,6 +15,9 @@ internal sealed partial class ExtentTable
     /// <summary>Whether an extent has a name and no place yet.</summary>
     public static bool IsStaged(Extent extent) => !extent.ReadsZero && !extent.IsOpaque && extent.PhysicalOffset >= FirstStaged;
 
+    /// <summary>Whether any run has a name and no place yet.</summary>
+    public bool HasStaged => Array.Exists(_extents, IsStaged);
+
     /// <summary>The runs that have a name and no place yet, in file order.</summary>
     public List<Extent> Staged() => [.. _extents.Where(IsStaged)];
 

@@ -36,6 +36,29 @@ internal sealed record OriginFile(
         return Look(fullPath, WritableFile.CreateUnnamed(System.IO.Path.GetDirectoryName(fullPath)!));
     }
 
+    /// <summary>Makes a file under a passing name that a clone is to be made in.</summary>
+    /// <param name="path">The name that it is meant for.</param>
+    /// <param name="passingName">The name that it gets, on the file system of the other file.</param>
+    /// <param name="like">The file to be cloned, which says what all files of its file system have in common.</param>
+    /// <exception cref="IOException">The passing name is taken, or the file system failed.</exception>
+    /// <exception cref="UnauthorizedAccessException">No permission.</exception>
+    public static OriginFile CreateUnder(string path, string passingName, WritableReflinkFile like)
+    {
+        var handle = WritableFile.CreateNew(passingName, WritableFile.ModeOf(like.OpenHandle));
+        try
+        {
+            var status = FileStatus.Of(handle, passingName);
+            var key = new FileKey(status.Device, status.Inode, FileSystemStatus.GenerationOf(handle));
+            return new OriginFile(path, handle, key, like.Volume.FileSystem, status.DirectMemoryAlignment);
+        }
+        catch
+        {
+            handle.Dispose();
+            File.Delete(passingName);
+            throw;
+        }
+    }
+
     private static OriginFile Look(string fullPath, SafeFileHandle handle)
     {
         try

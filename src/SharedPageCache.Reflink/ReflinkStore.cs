@@ -198,13 +198,16 @@ public sealed class ReflinkStore : IDisposable, IAsyncDisposable
         }
     }
 
-    /// <summary>Makes the handle of a clone that was just made, and gives the clone its name.</summary>
-    internal ReflinkedFile AdoptClone(MappedFile mapped, OriginFile target)
+    /// <summary>Makes the handle of a clone that was just made, and gives the clone its name if it has none.</summary>
+    internal ReflinkedFile AdoptClone(MappedFile mapped, bool hasName)
     {
         var file = (ReflinkFile)mapped.Extents;
         try
         {
-            ((WritableReflinkFile)file).TakeName();
+            if (!hasName)
+            {
+                ((WritableReflinkFile)file).TakeFirstName();
+            }
         }
         catch
         {

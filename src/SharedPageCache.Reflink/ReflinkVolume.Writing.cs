@@ -65,6 +65,32 @@ internal sealed partial class ReflinkVolume
         }
     }
 
+    /// <summary>Takes in a clone that was just made of a file, whose table is its own too.</summary>
+    /// <returns>The clone; null if the file does not count for the blocks of the table any more, and the clone has to be asked where it lies.</returns>
+    /// <remarks>
+    /// Nobody is asked whether they vouch for the blocks: what is cached of them is the content of the file, and so the clone's. A witness that has
+    /// gone is missed only by the next who comes from outside, and then all are asked who show them.
+    /// </remarks>
+    public WritableReflinkFile? AdmitTwin(OriginFile origin, FileSnapshot snapshot, WritableReflinkFile file)
+    {
+        lock (_lock)
+        {
+            var pieces = snapshot.Table.Pieces;
+            if (!file.IsCurrent || file.Held != pieces)
+            {
+                return null;
+            }
+
+            var twin = new WritableReflinkFile(this, Placement!, origin, snapshot, origin.Key.Id, file.Domain, _check);
+            foreach (var piece in pieces)
+            {
+                _ledger.Add(piece.PhysicalOffset, piece.End, twin);
+            }
+
+            return Enter(twin, pieces);
+        }
+    }
+
     /// <summary>Opens a file in the cache: one more handle on what is open under its id, as long as it is at this moment.</summary>
     public MappedFile OpenMapping(ReflinkFile file)
     {

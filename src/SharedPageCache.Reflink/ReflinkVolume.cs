@@ -44,8 +44,7 @@ internal sealed partial class ReflinkVolume
     public ReflinkVolume(PageCache cache, FileSystemStatus fileSystem, ReflinkChangeCheck check, bool allowsWriting)
     {
         _check = check;
-        BlockSize = fileSystem.BlockSize;
-        Name = fileSystem.Name;
+        FileSystem = fileSystem;
 
         // A page is what is written; the file system writes no less than a block.
         Placement = allowsWriting && cache.Options.PageSize >= BlockSize ? new ReflinkPlacement() : null;
@@ -54,9 +53,11 @@ internal sealed partial class ReflinkVolume
             new VolumeOptions { Id = fileSystem.Identity, Name = Name, Placement = Placement });
     }
 
-    public string Name { get; }
+    public FileSystemStatus FileSystem { get; }
 
-    public int BlockSize { get; }
+    public string Name => FileSystem.Name;
+
+    public int BlockSize => FileSystem.BlockSize;
 
     public CachedVolume Cached { get; }
 
@@ -200,6 +201,13 @@ internal sealed partial class ReflinkVolume
     {
         var pieces = file.Table.Pieces;
         Hold(file, pieces);
+        return Enter(file, pieces);
+    }
+
+    /// <summary>Takes a file in that is counted for its blocks. Under the lock.</summary>
+    private T Enter<T>(T file, VolumePiece[] pieces)
+        where T : ReflinkFile
+    {
         file.Held = pieces;
         _open.Add(file);
         if (!file.Id.IsNone)

@@ -75,7 +75,7 @@ public sealed class ReflinkedFile : IDisposable, IAsyncDisposable
     /// Clones the file to a new name, by its file system (FICLONE): what is dirty is written back first. Both files then show
     /// the same blocks, on disk and in memory, until one of them is written.
     /// </summary>
-    /// <param name="path">The name of the clone, on the same file system. It comes into being when the clone is whole.</param>
+    /// <param name="path">The name of the clone, on the same file system. It comes into being when the clone is whole, and is durable when the call returns.</param>
     /// <param name="cancellationToken">Cancels waits.</param>
     /// <returns>A handle on the clone, open for writing in the same domain, to be disposed by the caller.</returns>
     /// <exception cref="NotSupportedException">This file is not open for writing.</exception>
@@ -86,37 +86,72 @@ public sealed class ReflinkedFile : IDisposable, IAsyncDisposable
     public async ValueTask<ReflinkedFile> CloneAsync(string path, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        ThrowIfDisposed();
-        if (_origin is not WritableReflinkFile)
+        ThrowIfNotWritable();
+        var target = OriginFile.CreateUnnamed(path);
+        if (target.FileSystem.Identity != _origin.Volume.Cached.Id)
         {
-            throw new NotSupportedException($"'{Path}' is open for reading only, and is cloned by any program that makes reflinks.");
+            target.Handle.Dispose();
+            throw new IOException($"'{target.Path}' lies on another file system than '{Path}'.");
         }
 
-        var target = OriginFile.CreateUnnamed(path);
-        MappedFile clone;
+        return _store.AdoptClone(await CloneIntoAsync(new CloneTarget(target, null), cancellationToken).ConfigureAwait(false), hasName: false);
+    }
+
+    /// <summary>
+    /// Clones the file as <see cref="CloneAsync"/> does, under a passing name and without waiting for anything to be made durable. While nothing
+    /// of the file is dirty that is little more than the system call (FICLONE).
+    /// </summary>
+    /// <remarks>
+    /// The clone is a file like any other in the cache. In its folder it has the passing name until <see cref="TakeName"/>, or until it is deleted. After a crash a file
+    /// with the passing name may be left, or none, and it need not be whole.
+    /// </remarks>
+    /// <param name="path">The name that the clone is meant for, on the same file system.</param>
+    /// <param name="passingName">A name that nobody has, in the same folder.</param>
+    /// <param name="cancellationToken">Cancels waits.</param>
+    /// <returns>A handle on the clone, open for writing in the same domain, to be disposed by the caller.</returns>
+    /// <inheritdoc cref="CloneAsync" path="/exception"/>
+    public async ValueTask<ReflinkedFile> CloneForLaterAsync(string path, string passingName, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentException.ThrowIfNullOrEmpty(passingName);
+        var file = ThrowIfNotWritable();
+        passingName = System.IO.Path.GetFullPath(passingName);
+        var target = new CloneTarget(OriginFile.CreateUnder(System.IO.Path.GetFullPath(path), passingName, file), passingName);
         try
         {
-            if (target.FileSystem.Identity != _origin.Volume.Cached.Id)
-            {
-                throw new IOException($"'{target.Path}' lies on another file system than '{Path}'.");
-            }
-
-            // Seen by the engine's CloneAsync, which is called in this flow of control and no other.
-            WritableReflinkFile.UseForClone(target);
-            clone = await File.CloneAsync(
-                new FileOpenOptions { Id = target.Key.Id, Name = target.Path, Domain = File.Domain }, cancellationToken).ConfigureAwait(false);
+            return _store.AdoptClone(await CloneIntoAsync(target, cancellationToken).ConfigureAwait(false), hasName: true);
         }
         catch
         {
-            target.Handle.Dispose();
+            System.IO.File.Delete(passingName);
             throw;
         }
-        finally
-        {
-            WritableReflinkFile.UseForClone(null);
-        }
+    }
 
-        return _store.AdoptClone(clone, target);
+    /// <summary>
+    /// Makes the content durable that a clone that was made by <see cref="CloneForLaterAsync"/> began with, if it is not yet; what was written since need not be. Of any
+    /// other file nothing is done.
+    /// </summary>
+    /// <exception cref="IOException">The file system failed.</exception>
+    /// <exception cref="ObjectDisposedException">The handle is disposed.</exception>
+    public void MakeDurable()
+    {
+        ThrowIfDisposed();
+        (_origin as WritableReflinkFile)?.MakeDurable();
+    }
+
+    /// <summary>
+    /// Gives a clone that was made by <see cref="CloneForLaterAsync"/> the name that it is meant for, when the content that it began with is durable. Of any other
+    /// file, and of one that has its name, nothing is done. The name is durable when its folder is flushed.
+    /// </summary>
+    /// <exception cref="IOException">The name is taken, or the file system failed; the clone keeps its passing name, and it can be tried again.</exception>
+    /// <exception cref="ReflinkFileChangedException">Somebody else has changed the file.</exception>
+    /// <exception cref="UnauthorizedAccessException">No permission.</exception>
+    /// <exception cref="ObjectDisposedException">The handle is disposed.</exception>
+    public void TakeName()
+    {
+        ThrowIfDisposed();
+        (_origin as WritableReflinkFile)?.TakeName();
     }
 
     /// <summary>
@@ -234,6 +269,33 @@ public sealed class ReflinkedFile : IDisposable, IAsyncDisposable
         {
             // Closed meanwhile: nothing can be read through it any more.
         }
+    }
+
+    private async ValueTask<MappedFile> CloneIntoAsync(CloneTarget target, CancellationToken cancellationToken)
+    {
+        try
+        {
+            // Seen by the engine, which is called in this flow of control and no other.
+            WritableReflinkFile.UseForClone(target);
+            return await File.CloneAsync(
+                new FileOpenOptions { Id = target.Origin.Key.Id, Name = target.Origin.Path, Domain = File.Domain }, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            target.GiveUp();
+            throw;
+        }
+        finally
+        {
+            WritableReflinkFile.UseForClone(null);
+        }
+    }
+
+    private WritableReflinkFile ThrowIfNotWritable()
+    {
+        ThrowIfDisposed();
+        return _origin as WritableReflinkFile ?? throw new NotSupportedException(
+            $"'{Path}' is open for reading only, and is cloned by any program that makes reflinks.");
     }
 
     private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref _isDisposed) != 0, this);

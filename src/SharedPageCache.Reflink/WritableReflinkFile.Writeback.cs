@@ -21,6 +21,7 @@ internal sealed partial class WritableReflinkFile
             DoQueued();
             lock (_shape)
             {
+                _isUntouchedClone = false;
                 var table = Table;
                 foreach (var range in ranges)
                 {
@@ -64,7 +65,7 @@ internal sealed partial class WritableReflinkFile
             else if (length > 0)
             {
                 Volatile.Write(ref _owesSync, 1);
-                await new DirectWriter(Handle, _buffered, MemoryAlignment, Volume.BlockSize)
+                await new DirectWriter(Handle, () => Buffered, MemoryAlignment, Volume.BlockSize)
                     .WriteAsync(buffers, offset, length).ConfigureAwait(false);
             }
         }
@@ -91,6 +92,7 @@ internal sealed partial class WritableReflinkFile
         {
             RandomAccess.FlushToDisk(Handle);
             DirectFile.DropKernelCopy(Handle);
+            NoteDurable();
         }
         catch (ObjectDisposedException) when (IsDeleted)
         {
@@ -115,6 +117,7 @@ internal sealed partial class WritableReflinkFile
     {
         lock (_shape)
         {
+            _isUntouchedClone = false;
             var pageSize = Volume.Cached.PageSize;
             bool Takes(ShapeChange change) => change.TakesFrom(offset, length, pageSize);
             if (_cuts.Exists(Takes) || _queue.Exists(Takes))
@@ -145,6 +148,13 @@ internal sealed partial class WritableReflinkFile
             }
 
             ThrowIfRefused();
+            if (IsUntouchedClone)
+            {
+                // It lies where its origin does, and nothing of it has a name in place of a place.
+                Sync();
+                return;
+            }
+
             DoQueued();
             if (Interlocked.Exchange(ref _hasNewRanges, 0) != 0)
             {
@@ -365,50 +375,6 @@ internal sealed partial class WritableReflinkFile
         finally
         {
             EndOwnChange();
-        }
-    }
-
-    /// <summary>
-    /// Gives a clone its name, durably. A change of our own: once the name is taken away again nothing else would explain why the file's change time has moved.
-    /// </summary>
-    /// <exception cref="IOException">The name is taken, or the file system failed.</exception>
-    public void TakeName()
-    {
-        if (!TryBeginOwnChange())
-        {
-            return;
-        }
-
-        try
-        {
-            WritableFile.Link(Handle, Path);
-        }
-        finally
-        {
-            EndOwnChange();
-        }
-    }
-
-    /// <summary>Takes the file's name away, unless somebody has given it to another file.</summary>
-    private void Unlink()
-    {
-        try
-        {
-            using (var named = DirectFile.Open(Path))
-            {
-                var status = FileStatus.Of(named, Path);
-                if (new FileKey(status.Device, status.Inode, FileSystemStatus.GenerationOf(named)) != Key)
-                {
-                    return;
-                }
-            }
-
-            File.Delete(Path);
-            WritableFile.FlushFolder(Path);
-        }
-        catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
-        {
-            // Somebody has done it.
         }
     }
 

@@ -28,12 +28,10 @@ namespace SharedPageCache.Reflink;
 /// and asks for extents. <c>_own</c> is innermost and counts writes under way.
 /// </para>
 /// </remarks>
-internal sealed partial class WritableReflinkFile : ReflinkFile, IWritableExtentMap, IAsyncCloneableExtentMap
+internal sealed partial class WritableReflinkFile : ReflinkFile, IWritableExtentMap, IPromptCloneableExtentMap
 {
-    private static readonly AsyncLocal<OriginFile?> CloneTarget = new();
 
     private readonly ReflinkPlacement _placement;
-    private readonly SafeFileHandle _buffered;
     private readonly Lock _io = new();
     private readonly Lock _shape = new();
     private readonly Lock _own = new();
@@ -45,6 +43,7 @@ internal sealed partial class WritableReflinkFile : ReflinkFile, IWritableExtent
     private List<(long Start, long End)> _shared = [];
 
     private MappedFile? _keeper;
+    private SafeFileHandle? _buffered;
     private int _writesUnderWay;
     private int _owesSync;
     private int _hasNewRanges;
@@ -56,10 +55,21 @@ internal sealed partial class WritableReflinkFile : ReflinkFile, IWritableExtent
         : base(volume, origin, snapshot, id, domain, check)
     {
         _placement = placement;
-        _buffered = WritableFile.OpenAgain(origin.Handle);
     }
 
     public bool IsDeleted { get; private set; }
+
+    /// <summary>The same file for writes through the kernel's page cache: few files are ever written so. Opened by the first one.</summary>
+    private SafeFileHandle Buffered
+    {
+        get
+        {
+            lock (_keeping)
+            {
+                return _buffered ??= WritableFile.OpenAgain(Handle);
+            }
+        }
+    }
 
     /// <summary>The descriptor, to take ranges from.</summary>
     public SafeFileHandle OpenHandle => Handle;
@@ -78,9 +88,6 @@ internal sealed partial class WritableReflinkFile : ReflinkFile, IWritableExtent
             Volatile.Write(ref _keeper, _keeper ?? Volume.OpenMapping(this));
         }
     }
-
-    /// <summary>The next clone that this flow of control makes of a file gets this descriptor and may get its name.</summary>
-    public static void UseForClone(OriginFile? target) => CloneTarget.Value = target;
 
     /// <summary>Gives up what was not written: the file stays as it is on the disk.</summary>
     public void GiveUp()
@@ -116,6 +123,7 @@ internal sealed partial class WritableReflinkFile : ReflinkFile, IWritableExtent
         lock (_shape)
         {
             var table = Table;
+            _isUntouchedClone = false;
             if (newLength >= table.Length && _queue is [.., { Kind: ShapeChangeKind.Grow }])
             {
                 _queue[^1] = ShapeChange.Grow(newLength);
@@ -138,6 +146,7 @@ internal sealed partial class WritableReflinkFile : ReflinkFile, IWritableExtent
         lock (_shape)
         {
             var table = Table;
+            _isUntouchedClone = false;
             _queue.Add(ShapeChange.Punch(offset, length));
             Show(table.Replace([Extent.Hole(offset, length)], table.Length, Volume.BlockSize));
         }
@@ -151,6 +160,7 @@ internal sealed partial class WritableReflinkFile : ReflinkFile, IWritableExtent
         lock (_shape)
         {
             IsDeleted = true;
+            _isUntouchedClone = false;
             _queue.Clear();
             if (!_isGivenUp)
             {
@@ -170,39 +180,10 @@ internal sealed partial class WritableReflinkFile : ReflinkFile, IWritableExtent
 
     IExtentMap ICloneableExtentMap.Clone() => throw new NotSupportedException("The file system clones by a system call.");
 
-    /// <summary>
-    /// Clones the file (FICLONE). The clone has no name; it is open until the store is disposed, or until the handle that it
-    /// was made for is.
-    /// </summary>
-    public async ValueTask<IExtentMap> CloneAsync(CancellationToken cancellationToken)
-    {
-        var target = CloneTarget.Value;
-        return await Task.Run(() => Clone(target ?? OriginFile.CreateUnnamed(Path), hasName: target is not null), cancellationToken)
-            .ConfigureAwait(false);
-    }
-
     /// <inheritdoc/>
     public override void CloseDescriptor()
     {
-        _buffered.Dispose();
+        _buffered?.Dispose();
         base.CloseDescriptor();
-    }
-
-    private WritableReflinkFile Clone(OriginFile target, bool hasName)
-    {
-        try
-        {
-            WritableFile.Clone(Handle, target.Handle, Path);
-            var snapshot = FileSnapshot.Take(target.Handle, target.Path, Volume.BlockSize);
-            var clone = Volume.AdmitClone(target, snapshot, hasName ? target.Key.Id : FileId.None, Domain);
-            Volatile.Write(ref clone._owesSync, 1);
-            _placement.NoteUnsettled(clone);
-            return clone;
-        }
-        catch
-        {
-            target.Handle.Dispose();
-            throw;
-        }
     }
 }

@@ -148,6 +148,30 @@ internal sealed class CacheEngine
         }
     }
 
+    /// <summary>
+    /// Does something in the turns in which <see cref="FlushThenAsync"/> would, if no page of the file is dirty, and makes nothing durable. What is
+    /// written meanwhile is dirty in memory, and nothing of it reaches the device before it is done.
+    /// </summary>
+    public static async ValueTask IfCleanAsync(FileMapping file, Func<Task> act, CancellationToken cancellationToken)
+    {
+        if (!file.IsWritable || file.Volume.Writer is not VolumeWriter writer)
+        {
+            await act().ConfigureAwait(false);
+            return;
+        }
+
+        await FileShapes.EnterAsync(file, blocking: false, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await writer.InTurnAsync(
+                () => file.Volume.Dirty.Count > 0 && TreeSurgery.IsDirty(file.Tree) ? Task.CompletedTask : act(), cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            file.Writing.LengthTurn.Give();
+        }
+    }
+
     /// <summary>Makes one page durable. What failed in the background stays to be told.</summary>
     private static async Task FlushPageAsync(FileMapping file, long page, CancellationToken cancellationToken)
     {

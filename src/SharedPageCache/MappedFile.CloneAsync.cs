@@ -13,7 +13,8 @@ public sealed partial class MappedFile
     /// <remarks>
     /// A clone by a system call shows what the engine holds. So what is dirty is written back first, and no write-back and
     /// no change of the file's shape comes between that and the moment when the clone is there; writes go on meanwhile, and
-    /// the clone has those that were done by then.
+    /// the clone has those that were done by then. An engine that needs nothing else flushed for it (<see cref="IPromptCloneableExtentMap"/>) is
+    /// asked without a flush while no page of the file is dirty.
     /// </remarks>
     /// <inheritdoc cref="Clone" path="/exception"/>
     /// <exception cref="CacheWritebackException">What is dirty could not be written back; there is no clone.</exception>
@@ -31,19 +32,32 @@ public sealed partial class MappedFile
         var terms = FileOpenOptions.TermsOf(options, _mapping.Domain);
         _mapping.Volume.ThrowIfOpen(terms.Id);
         FileMapping? clone = null;
-        await CacheEngine.FlushThenAsync(
-            _mapping,
-            async () =>
-            {
-                var cookie = _mapping.TakeCookie();
-                IExtentMap? extents = null;
-                await EngineCode.CallAsync(
-                    _mapping.Volume, 0, $"{nameof(IAsyncCloneableExtentMap)}.{nameof(IAsyncCloneableExtentMap.CloneAsync)}",
-                    async () => extents = await cloneable.CloneAsync(cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
-                clone = _mapping.AddClone(
-                    extents ?? throw new InvalidOperationException($"{cloneable.GetType().Name}.CloneAsync returned null."), cookie, terms);
-            },
-            cancellationToken).ConfigureAwait(false);
+        async Task AddCloneAsync(string call, Func<ValueTask<IExtentMap?>> make)
+        {
+            var cookie = _mapping.TakeCookie();
+            IExtentMap? extents = null;
+            await EngineCode.CallAsync(_mapping.Volume, 0, call, async () => extents = await make().ConfigureAwait(false)).ConfigureAwait(false);
+            clone = extents is null ? null : _mapping.AddClone(extents, cookie, terms);
+        }
+
+        if (cloneable is IPromptCloneableExtentMap prompt)
+        {
+            await CacheEngine.IfCleanAsync(
+                _mapping,
+                () => AddCloneAsync($"{nameof(IPromptCloneableExtentMap)}.{nameof(IPromptCloneableExtentMap.TryClone)}", () => new(prompt.TryClone())),
+                cancellationToken).ConfigureAwait(false);
+        }
+
+        if (clone is null)
+        {
+            const string Call = $"{nameof(IAsyncCloneableExtentMap)}.{nameof(IAsyncCloneableExtentMap.CloneAsync)}";
+            await CacheEngine.FlushThenAsync(
+                _mapping,
+                () => AddCloneAsync(Call, async () => await cloneable.CloneAsync(cancellationToken).ConfigureAwait(false)
+                    ?? throw new InvalidOperationException($"{cloneable.GetType().Name}.CloneAsync returned null.")),
+                cancellationToken).ConfigureAwait(false);
+        }
+
         return new MappedFile(Volume, _engine, clone!);
     }
 }

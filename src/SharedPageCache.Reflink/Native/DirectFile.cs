@@ -11,7 +11,7 @@ internal static class DirectFile
     private const int DontNeed = 4;             // POSIX_FADV_DONTNEED
 
     /// <summary>O_DIRECT differs between processor families.</summary>
-    private static int DirectFlag =>
+    public static int Flag =>
         RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 ? 0x10000 : 0x4000;
 
     /// <summary>Opens a file. Others may go on writing, renaming and deleting it.</summary>
@@ -25,7 +25,7 @@ internal static class DirectFile
     public static void LeaveOutKernelCache(SafeFileHandle file, string path)
     {
         var flags = LibC.fcntl(file, GetFlags, 0);
-        if (flags < 0 || LibC.fcntl(file, SetFlags, flags | DirectFlag) != 0)
+        if (flags < 0 || LibC.fcntl(file, SetFlags, flags | Flag) != 0)
         {
             throw LibC.LastError("Switching to unbuffered reads (O_DIRECT)", path);
         }

@@ -7,10 +7,10 @@ namespace SharedPageCache.Reflink.Native;
 /// longer than it shall be, not for a moment and not after a crash.
 /// </summary>
 /// <param name="direct">A file that is set to unbuffered writes.</param>
-/// <param name="buffered">The same file for buffered ones.</param>
+/// <param name="buffered">Gives the same file for buffered ones.</param>
 /// <param name="memoryAlignment">What address and length of each buffer must be a multiple of.</param>
 /// <param name="blockSize">The file system's block size.</param>
-internal readonly struct DirectWriter(SafeFileHandle direct, SafeFileHandle buffered, int memoryAlignment, int blockSize)
+internal readonly struct DirectWriter(SafeFileHandle direct, Func<SafeFileHandle> buffered, int memoryAlignment, int blockSize)
 {
     /// <summary>Writes the first bytes of a list of buffers.</summary>
     /// <param name="buffers">The bytes.</param>
@@ -26,7 +26,7 @@ internal readonly struct DirectWriter(SafeFileHandle direct, SafeFileHandle buff
 
         if (length > whole)
         {
-            await RandomAccess.WriteAsync(buffered, buffers.Part(whole, length), offset + whole).ConfigureAwait(false);
+            await RandomAccess.WriteAsync(buffered(), buffers.Part(whole, length), offset + whole).ConfigureAwait(false);
         }
     }
 

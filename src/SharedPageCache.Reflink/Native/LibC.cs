@@ -45,6 +45,12 @@ internal static unsafe partial class LibC
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int linkat(int oldFolder, string oldPath, int newFolder, string newPath, int flags);
 
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int renameat2(int oldFolder, string oldPath, int newFolder, string newPath, uint flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int syncfs(SafeFileHandle file);
+
     [LibraryImport("libc", SetLastError = true)]
     public static partial int fsync(SafeFileHandle file);
 

@@ -14,7 +14,10 @@ internal static unsafe class WritableFile
     private const int FollowLink = 0x400;           // AT_SYMLINK_FOLLOW
     private const int ReadWrite = 2;                // O_RDWR
     private const int CloseOnExec = 0x80000;        // O_CLOEXEC
+    private const int Create = 0x40;                // O_CREAT
+    private const int Exclusive = 0x80;             // O_EXCL
     private const int Unnamed = 0x400000;           // O_TMPFILE without O_DIRECTORY
+    private const uint NoReplace = 1;               // RENAME_NOREPLACE
     private const uint OwnerMode = 0x180;           // rw-------
 
     /// <summary>O_DIRECTORY differs between processor families.</summary>
@@ -24,7 +27,20 @@ internal static unsafe class WritableFile
 
     /// <summary>Opens the file of a descriptor once more, for writes through the kernel's page cache.</summary>
     /// <exception cref="IOException">It cannot be opened.</exception>
-    public static SafeFileHandle OpenAgain(SafeFileHandle file) => DirectFile.Open(NameOf(file), FileAccess.ReadWrite);
+    /// <exception cref="ObjectDisposedException">The descriptor is closed.</exception>
+    public static SafeFileHandle OpenAgain(SafeFileHandle file)
+    {
+        var isHeld = false;
+        file.DangerousAddRef(ref isHeld);
+        try
+        {
+            return DirectFile.Open(NameOf(file), FileAccess.ReadWrite);
+        }
+        finally
+        {
+            file.DangerousRelease();
+        }
+    }
 
     /// <summary>Makes a range a hole; the length stays.</summary>
     /// <exception cref="IOException">The file system failed.</exception>
@@ -47,6 +63,17 @@ internal static unsafe class WritableFile
             : throw LibC.LastError("Making a file without a name", folder);
     }
 
+    /// <summary>Makes an empty file under a name that nobody has, set to unbuffered reads and writes.</summary>
+    /// <exception cref="IOException">The name is taken, or the file system failed.</exception>
+    /// <exception cref="UnauthorizedAccessException">No permission to write to the folder.</exception>
+    public static SafeFileHandle CreateNew(string path, UnixFileMode mode)
+    {
+        var descriptor = LibC.open(path, ReadWrite | CloseOnExec | Create | Exclusive | DirectFile.Flag, (uint)mode);
+        return descriptor >= 0
+            ? new SafeFileHandle(descriptor, ownsHandle: true)
+            : throw LibC.LastError("Making a file", path);
+    }
+
     /// <summary>Makes an empty file show the blocks of another one (FICLONE), with the same permissions.</summary>
     /// <exception cref="IOException">The file system failed.</exception>
     public static void Clone(SafeFileHandle source, SafeFileHandle target, string path)
@@ -65,11 +92,15 @@ internal static unsafe class WritableFile
             source.DangerousRelease();
         }
 
-        if (!OperatingSystem.IsWindows())
+        if (!OperatingSystem.IsWindows() && ModeOf(source) is var mode && ModeOf(target) != mode)
         {
-            File.SetUnixFileMode(target, File.GetUnixFileMode(source));
+            File.SetUnixFileMode(target, mode);
         }
     }
+
+    /// <summary>The permissions of an open file.</summary>
+    public static UnixFileMode ModeOf(SafeFileHandle file) =>
+        OperatingSystem.IsWindows() ? default : File.GetUnixFileMode(file);
 
     /// <summary>Makes a range of a file show the blocks of a range of another one (FICLONERANGE).</summary>
     /// <param name="source">The file that has them.</param>
@@ -98,7 +129,10 @@ internal static unsafe class WritableFile
         }
     }
 
-    /// <summary>Gives a file a name, durably. Fails if there is such a name.</summary>
+    /// <summary>
+    /// Gives a file a name, durably, and the content that it has. Fails if there is such a name. A file system that logs single files (btrfs) logs nothing of one without
+    /// a name, and a name in its folder without what the file has: so the file comes first.
+    /// </summary>
     /// <exception cref="IOException">The name is taken, or the file system failed.</exception>
     public static void Link(SafeFileHandle file, string path)
     {
@@ -107,7 +141,28 @@ internal static unsafe class WritableFile
             throw LibC.LastError("Giving a clone its name", path);
         }
 
+        RandomAccess.FlushToDisk(file);
         FlushFolder(path);
+    }
+
+    /// <summary>Gives a file another name, if nobody has it.</summary>
+    /// <exception cref="IOException">The name is taken, or the file system failed.</exception>
+    public static void Rename(string path, string newPath)
+    {
+        if (LibC.renameat2(CurrentFolder, path, CurrentFolder, newPath, NoReplace) != 0)
+        {
+            throw LibC.LastError("Giving a clone its name", newPath);
+        }
+    }
+
+    /// <summary>Makes durable what was done to the whole file system of a file.</summary>
+    /// <exception cref="IOException">The file system failed.</exception>
+    public static void FlushFileSystem(SafeFileHandle file, string path)
+    {
+        if (LibC.syncfs(file) != 0)
+        {
+            throw LibC.LastError("Flushing the file system (syncfs)", path);
+        }
     }
 
     /// <summary>Makes the names in the folder of a file durable.</summary>

@@ -12,14 +12,15 @@ namespace SharedPageCache.Sqlite.Homes;
 /// <remarks>
 /// <para>
 /// <b>Content</b> is written by the reflink store: a sync writes dirty pages around the kernel's cache, and the file system makes them durable
-/// (fsync). <b>A clone</b> is FICLONE after what is dirty was written back. So unlike in a <see cref="VolumeHome"/> there is I/O
-/// under the catalog's lock and a database's moment, and those who commit wait for it.
+/// (fsync). <b>A clone</b> is FICLONE, and before it what is dirty of the file is written back; after a commit nothing is. So unlike in a <see cref="VolumeHome"/> there are
+/// system calls, and sometimes I/O, under the catalog's lock and a database's moment, and those who commit wait for them.
 /// </para>
 /// <para>
-/// <b>Names</b> change in the kernel at once, and outlive the process; after a power failure they are those of the last fsync of the
-/// directory, or newer. Names whose order matters have an fsync between them: a clone gets its name by the reflink store, which flushes
-/// the directory then, and so does <see cref="Unname"/> after the first name. Renaming is a clone under the new name and the
-/// loss of the old one, so that cached pages stay; a crash between them leaves both.
+/// <b>Names</b> that are taken and lost change in the kernel at once; after a power failure they are those of the last fsync of the
+/// directory, or newer. <b>The name of a clone waits</b> for the next <see cref="SyncNames"/>: until then it is a file with a passing name, which a store that is opened
+/// deletes. So a crash of the process, or of the machine, leaves a clone whole under its name, or not at all. The names wait in a list (<see cref="ClonesToName"/>), and are given in
+/// its order once the content is durable; of a database and what was cloned with it the database is the last, after an fsync.
+/// What must not be lost has its new name before the old one goes: renaming is a clone, its name, and the loss of the old one, so that cached pages stay; a crash between them leaves both.
 /// </para>
 /// <para>
 /// <b>Syncs share.</b> A directory that has not changed since its last fsync is not flushed again: two counters, of changes and of
@@ -27,7 +28,7 @@ namespace SharedPageCache.Sqlite.Homes;
 /// </para>
 /// <para>
 /// Beside the databases there are files whose names begin with <see cref="DatabaseName.OwnPrefix"/>: the lock, which one
-/// process holds open alone; an empty file, by which the file system is looked at; and what an import has left that was interrupted.
+/// process holds open alone; an empty file, by which the file system is looked at; clones without their names; and what an import has left that was interrupted.
 /// </para>
 /// </remarks>
 [SupportedOSPlatform("linux")]
@@ -37,11 +38,13 @@ internal sealed class DirectoryHome : IHome
     private const string ProbeName = DatabaseName.OwnPrefix + "probe";
 
     private readonly ConcurrentDictionary<DirectoryFile, byte> _open = new();
+    private readonly ClonesToName _clones = new();
     private readonly Lock _flush = new();
     private readonly PageCache _cache;
     private readonly ReflinkStore _store;
     private readonly CachedVolume _volume;
     private readonly FileStream _lock;
+    private long _lastClone;
     private long _changes;
     private long _durableChanges;
 
@@ -143,13 +146,33 @@ internal sealed class DirectoryHome : IHome
 
     public StoredFile Clone(StoredFile source, string name)
     {
-        var clone = ((DirectoryFile)source).Handle.CloneAsync(PathOf(name)).AsTask().GetAwaiter().GetResult();
+        var path = PathOf(name);
+        if (File.Exists(path))
+        {
+            throw new IOException($"'{path}' is there already.");
+        }
+
+        var passingName = PathOf($"{DatabaseName.OwnPrefix}clone-{Interlocked.Increment(ref _lastClone)}");
+        var clone = ((DirectoryFile)source).Handle.CloneForLaterAsync(path, passingName).AsTask().GetAwaiter().GetResult();
+        _clones.Add(name, clone);
+        NoteChange();
         return Show(name, clone, source.Length);
     }
 
     public StoredFile Rename(StoredFile file, string newName)
     {
         var renamed = Clone(file, newName);
+        try
+        {
+            SyncNames();
+        }
+        catch
+        {
+            Unname(newName);
+            renamed.GiveUp();
+            throw;
+        }
+
         Unname(file.Name);
         file.GiveUp();
         return renamed;
@@ -159,6 +182,11 @@ internal sealed class DirectoryHome : IHome
     {
         for (var i = 0; i < names.Length; i++)
         {
+            if (_clones.TryRemove(names[i]))
+            {
+                continue;
+            }
+
             File.Delete(PathOf(names[i]));
             NoteChange();
             if (i == 0 && names.Length > 1)
@@ -175,6 +203,7 @@ internal sealed class DirectoryHome : IHome
             var changes = Volatile.Read(ref _changes);
             if (changes != _durableChanges)
             {
+                _clones.NameAll(() => Folder.Flush(Path));
                 Folder.Flush(Path);
                 _durableChanges = changes;
             }
