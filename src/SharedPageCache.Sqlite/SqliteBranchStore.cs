@@ -210,8 +210,13 @@ public sealed class SqliteBranchStore : IDisposable, IAsyncDisposable
     /// <param name="source">The database, or branch, that it begins as.</param>
     /// <param name="name">The branch's name, as for <see cref="Create"/>.</param>
     /// <remarks>
+    /// <para>
+    /// The branch is durable with the next sync of anybody in the store, or <see cref="FlushAsync"/>. A crash before leaves it whole, or not at all.
+    /// </para>
+    /// <para>
     /// If the source is in WAL mode so is the branch, with the log as it was. If a transaction had begun to change the source's
     /// file the branch has its journal, and rolls it back when it is first opened, which must not be for reading only then.
+    /// </para>
     /// </remarks>
     /// <exception cref="ArgumentException">No database can have the name.</exception>
     /// <exception cref="FileNotFoundException">There is no such source.</exception>

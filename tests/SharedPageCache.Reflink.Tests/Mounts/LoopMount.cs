@@ -71,6 +71,31 @@ public sealed class LoopMount : IDisposable
         }
     }
 
+    /// <summary>
+    /// Mounts the copy of an image that was made while it was mounted: what a machine finds that went down at that moment, if its device keeps what it was given. The
+    /// image itself is not mounted any more.
+    /// </summary>
+    /// <param name="kind">What is in the image.</param>
+    /// <param name="copy">The copy, made by <see cref="CopyTo"/>; it is moved.</param>
+    public static LoopMount MakeAfterPowerCut(FileSystemKind kind, string copy)
+    {
+        var mount = new LoopMount(Directory.CreateTempSubdirectory("reflink-test-").FullName);
+        try
+        {
+            File.Move(copy, mount.Image);
+            mount.Mount(kind == FileSystemKind.Xfs ? "loop,nouuid" : "loop");
+            return mount;
+        }
+        catch
+        {
+            mount.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Copies the image as it is at this moment.</summary>
+    public void CopyTo(string path) => Command.Run("cp", "--sparse=always", Image, path);
+
     public void Mount(string options)
     {
         Directory.CreateDirectory(Root);

@@ -124,6 +124,164 @@ public sealed class CloningTests(MountedFileSystems fileSystems) : WritingTest(f
         }
     }
 
+    /// <summary>The image of the file system is copied right after the call, and mounted later. With a clone that gets its name after others, which each flush of the folder names.</summary>
+    [Theory]
+    [OnFileSystem(Xfs)]
+    [OnFileSystem(Btrfs)]
+    public async Task A_clone_is_durable_as_a_whole_when_the_call_returns(FileSystemKind kind)
+    {
+        var copy = Path.Combine(FolderOn(Xfs), "copy");
+        var content = Bytes(Size, 1);
+        using (var mount = LoopMount.Make(kind, 400 << 20))
+        {
+            var path = Path.Combine(mount.Root, "image");
+            await using var file = OpenNew(path, content);
+            file.File.Write(7 * Page, Bytes(Page, 2));
+            content = Overlaid(content, 7 * Page, Bytes(Page, 2));
+            await using var clone = await file.CloneAsync(path + ".clone");
+            await using var later = await file.CloneForLaterAsync(path + ".later", path + ".passing");
+            later.TakeName();
+            await using var another = await file.CloneAsync(path + ".another");
+            mount.CopyTo(copy);
+            await Store.DisposeAsync();
+        }
+
+        using var again = LoopMount.MakeAfterPowerCut(kind, copy);
+        foreach (var name in new[] { "image", "image.clone", "image.later", "image.another" })
+        {
+            AssertOnDisk(content, Path.Combine(again.Root, name));
+        }
+    }
+
+    /// <summary>Nothing is flushed for it, and it lies where the file does without having been asked.</summary>
+    [Theory]
+    [OnFileSystem(Xfs)]
+    [OnFileSystem(Btrfs)]
+    public async Task A_clone_that_is_named_later_is_a_file_of_its_own_before_and_after(FileSystemKind kind)
+    {
+        var path = Path.Combine(FolderOn(kind), "image");
+        var content = Bytes(Size + 50, 1);
+        await using var file = OpenNew(path, content);
+        AssertContent(content, file);
+        var reads = Figures.DevicePagesRead;
+        await using var clone = await file.CloneForLaterAsync(path + ".clone", path + ".passing");
+        await using var another = await clone.CloneForLaterAsync(path + ".another", path + ".passing.2");
+
+        Assert.Equal(path + ".clone", clone.Path);
+        Assert.False(File.Exists(clone.Path));
+        Assert.Equal(BlocksOf(path), BlocksOf(path + ".passing"));
+        AssertContent(content, clone);
+        AssertContent(content, another);
+        Assert.Equal(reads, Figures.DevicePagesRead);
+        Verify();
+
+        // Written before it has its name, as any file.
+        clone.File.Write(3 * Page, Bytes(2 * Page, 2));
+        var written = Overlaid(content, 3 * Page, Bytes(2 * Page, 2));
+        await clone.File.FlushAsync();
+        AssertOnDisk(written, path + ".passing");
+        clone.TakeName();
+        Assert.False(File.Exists(path + ".passing"));
+        AssertOnDisk(written, clone.Path);
+        clone.File.Write(0, Bytes(Page, 3));
+        await clone.File.FlushAsync();
+        written = Overlaid(written, 0, Bytes(Page, 3));
+        AssertOnDisk(written, clone.Path);
+        clone.TakeName();
+
+        // Who has taken the name meanwhile keeps it, and it can be tried again.
+        await File.WriteAllTextAsync(another.Path, "somebody else's");
+        Assert.Throws<IOException>(another.TakeName);
+        Assert.Equal("somebody else's", await File.ReadAllTextAsync(another.Path));
+        File.Delete(another.Path);
+        another.MakeDurable();
+        another.TakeName();
+        AssertOnDisk(content, another.Path);
+        AssertContent(content, file);
+        AssertContent(written, clone);
+        AssertContent(content, another);
+        Verify();
+    }
+
+    [Theory]
+    [OnFileSystem(Xfs)]
+    [OnFileSystem(Btrfs)]
+    public async Task A_clone_that_is_deleted_before_it_has_its_name_leaves_nothing(FileSystemKind kind)
+    {
+        var folder = FolderOn(kind);
+        var path = Path.Combine(folder, "image");
+        var content = Bytes(Size, 1);
+        await using var file = OpenNew(path, content);
+        var clone = await file.CloneForLaterAsync(path + ".clone", path + ".passing");
+        await File.WriteAllTextAsync(clone.Path, "somebody else's");
+        clone.File.Delete();
+        clone.TakeName();
+        await clone.DisposeAsync();
+        await file.File.Volume.FlushAsync();
+        Assert.Equal(["image", "image.clone"], Directory.GetFiles(folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+
+        // A passing name that is taken makes no clone, and stays whose it is.
+        await Assert.ThrowsAsync<IOException>(async () => await file.CloneForLaterAsync(path + ".other", path + ".clone"));
+        Assert.Equal("somebody else's", await File.ReadAllTextAsync(path + ".clone"));
+        AssertContent(content, file);
+        Verify();
+    }
+
+    /// <summary>More than are made durable one by one.</summary>
+    [Theory]
+    [OnFileSystem(Xfs)]
+    [OnFileSystem(Btrfs)]
+    public async Task Many_clones_are_made_durable_together_and_named(FileSystemKind kind)
+    {
+        const int Count = 40;
+        var path = Path.Combine(FolderOn(kind), "image");
+        var content = Bytes(Size, 1);
+        await using var file = OpenNew(path, content);
+        AssertContent(content, file);
+        var clones = new List<ReflinkedFile>();
+        for (var i = 0; i < Count; i++)
+        {
+            clones.Add(await file.CloneForLaterAsync($"{path}.{i}", $"{path}.passing.{i}"));
+        }
+
+        clones[7].File.Write(0, Bytes(Page, 2));
+        await file.File.Volume.FlushAsync();
+        clones.ForEach(static clone => clone.TakeName());
+        for (var i = 0; i < Count; i++)
+        {
+            AssertOnDisk(i == 7 ? Overlaid(content, 0, Bytes(Page, 2)) : content, $"{path}.{i}");
+            Assert.False(File.Exists($"{path}.passing.{i}"));
+        }
+
+        Verify();
+        clones.ForEach(static clone => clone.Dispose());
+    }
+
+    /// <summary>The file's extents are not what its clone takes over while some of them have no place yet.</summary>
+    [Theory]
+    [OnFileSystem(Xfs)]
+    [OnFileSystem(Btrfs)]
+    public async Task What_is_dirty_or_queued_is_flushed_for_a_clone_that_is_named_later(FileSystemKind kind)
+    {
+        var path = Path.Combine(FolderOn(kind), "image");
+        var content = Bytes(Size, 1);
+        await using var file = OpenNew(path, content);
+        file.File.Write(5 * Page + 7, Bytes(3 * Page, 2));
+        content = Overlaid(content, 5 * Page + 7, Bytes(3 * Page, 2));
+        await using var first = await file.CloneForLaterAsync(path + ".1", path + ".passing.1");
+        Assert.Equal(0, Figures.DirtyBytes);
+        file.File.SetLength(Size / 2);
+        await using var second = await file.CloneForLaterAsync(path + ".2", path + ".passing.2");
+        first.TakeName();
+        second.TakeName();
+        AssertOnDisk(content, first.Path);
+        AssertOnDisk(content[..(Size / 2)], second.Path);
+        AssertContent(content, first);
+        AssertContent(content[..(Size / 2)], second);
+        Assert.Equal(BlocksOf(path), BlocksOf(second.Path));
+        Verify();
+    }
+
     [Theory]
     [OnFileSystem(Xfs)]
     [OnFileSystem(Btrfs)]

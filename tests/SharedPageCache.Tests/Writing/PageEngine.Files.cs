@@ -6,7 +6,7 @@ namespace SharedPageCache.Tests.Writing;
 public sealed partial class PageEngine
 {
     /// <summary>A file that is cloned by a system call.</summary>
-    public sealed class SystemClonedFile(PageEngine engine, long length) : PageFile(engine, length), IAsyncCloneableExtentMap
+    public class SystemClonedFile(PageEngine engine, long length) : PageFile(engine, length), IAsyncCloneableExtentMap
     {
         /// <summary>Called when the clone has been made, before it is answered.</summary>
         public Func<Task>? DuringClone { get; set; }
@@ -15,6 +15,32 @@ public sealed partial class PageEngine
         {
             var clone = Clone();
             await (DuringClone?.Invoke() ?? Task.CompletedTask);
+            return clone;
+        }
+    }
+
+    /// <summary>A file that is cloned by a system call, for which nothing else has to be flushed.</summary>
+    public sealed class PromptlyClonedFile(PageEngine engine, long length) : SystemClonedFile(engine, length), IPromptCloneableExtentMap
+    {
+        /// <summary>How often it was asked.</summary>
+        public int Asked { get; private set; }
+
+        /// <summary>Whether it says that something has to be flushed first.</summary>
+        public bool Declines { get; set; }
+
+        /// <summary>Called when the clone has been made, before it is answered.</summary>
+        public Action? DuringPromptClone { get; set; }
+
+        public IExtentMap? TryClone()
+        {
+            Asked++;
+            if (Declines)
+            {
+                return null;
+            }
+
+            var clone = Clone();
+            DuringPromptClone?.Invoke();
             return clone;
         }
     }

@@ -74,11 +74,15 @@ public sealed partial class PageEngine(long blocks, int pageSize, bool inPlace =
         }
     }
 
-    public SystemClonedFile CreateSystemCloned(long length)
+    public SystemClonedFile CreateSystemCloned(long length) => Add(new SystemClonedFile(this, length));
+
+    public PromptlyClonedFile CreatePromptlyCloned(long length) => Add(new PromptlyClonedFile(this, length));
+
+    private T Add<T>(T file)
+        where T : PageFile
     {
         lock (_lock)
         {
-            var file = new SystemClonedFile(this, length);
             _files.Add(file);
             file.Persist();
             return file;

@@ -114,6 +114,45 @@ public sealed class SystemCloneTests
         Assert.Throws<NotSupportedException>(() => file.Clone());
     }
 
+    [Fact]
+    [Trait("Contract", "C5")]
+    public async Task An_engine_that_needs_no_flush_for_a_clone_is_asked_for_it_while_nothing_is_dirty()
+    {
+        using var cache = new WriteCache();
+        var prompt = cache.Engine.CreatePromptlyCloned(8 * Page);
+        var file = cache.Own(cache.Volume.OpenFile(prompt, 8 * Page));
+        file.Write(0, Filled(Page, 1));
+        using (var clone = await file.CloneAsync())
+        {
+            // Dirty: it was flushed, and not asked.
+            Assert.Equal(0, prompt.Asked);
+            AssertShows(clone, 0, Filled(Page, 1));
+        }
+
+        var persists = cache.Engine.Persists;
+        prompt.DuringPromptClone = () => file.Write(Page, Filled(Page, 2));
+        using var second = await file.CloneAsync();
+        Assert.Equal((1, persists), (prompt.Asked, cache.Engine.Persists));
+
+        // What came while it cloned is of both, as ever, and dirty: the third is flushed for.
+        AssertShows(second, Page, Filled(Page, 2));
+        file.Write(Page, Filled(Page, 3));
+        using var third = await file.CloneAsync();
+        Assert.Equal(1, prompt.Asked);
+        await cache.Volume.FlushAsync();
+        Assert.Equal([.. Filled(Page, 1), .. Filled(Page, 2)], cache.DurableOf(second)[..(2 * Page)]);
+        Assert.Equal([.. Filled(Page, 1), .. Filled(Page, 3)], cache.DurableOf(third)[..(2 * Page)]);
+
+        // It may say that something of its own has to be flushed first.
+        prompt.Declines = true;
+        persists = cache.Engine.Persists;
+        file.SetLength(6 * Page);
+        using var fourth = await file.CloneAsync();
+        Assert.Equal((2, persists + 1), (prompt.Asked, cache.Engine.Persists));
+        Assert.Equal(6 * Page, fourth.Length);
+        cache.Cache.Verify();
+    }
+
     /// <summary>Somebody else does it, who does not carry the engine's flow: the engine itself is refused what waits for it.</summary>
     private static Task ByAnother(Func<ValueTask> act)
     {
