@@ -47,15 +47,19 @@ internal sealed class PageLeases(Rooms rooms, PageFaults faults)
             }
 
             // The slot is read again after the pin: a file that has left the page by then is not given it.
-            if (reference.IsResident && faults.TryPin(reference, out hold))
+            if (reference.IsResident)
             {
-                if (leaf[slot] == reference && TryCharge(hold))
+                rooms.Arena.PrefetchHead(reference.Frame);
+                if (faults.TryPin(reference, out hold))
                 {
-                    NoteUse(file, page, leaf, hold.Frame, isOwnLoad, manner);
-                    return true;
-                }
+                    if (leaf[slot] == reference && TryCharge(hold))
+                    {
+                        NoteUse(file, page, leaf, hold.Frame, isOwnLoad, manner);
+                        return true;
+                    }
 
-                faults.Release(hold);
+                    faults.Release(hold);
+                }
             }
         }
 
