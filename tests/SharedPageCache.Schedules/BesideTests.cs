@@ -72,3 +72,33 @@ public sealed class VolumeTests(ITestOutputHelper output) : ScheduleTests(output
     [MemberData(nameof(Names))]
     public void Holds(string name) => Explore(Catalogue.Named(name));
 }
+
+/// <summary>See <see cref="GenerationScenarios"/>.</summary>
+public sealed class GenerationTests(ITestOutputHelper output) : ScheduleTests(output)
+{
+    public static TheoryData<string> Names => [.. GenerationScenarios.All.Select(scenario => scenario.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Holds(string name) => Explore(Catalogue.Named(name));
+}
+
+/// <summary>See <see cref="CloneByCallScenarios"/>.</summary>
+public sealed class CloneByCallTests(ITestOutputHelper output) : ScheduleTests(output)
+{
+    public static TheoryData<string> Names => [.. CloneByCallScenarios.All.Select(scenario => scenario.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Holds(string name) => Explore(Catalogue.Named(name));
+}
+
+/// <summary>See <see cref="SharedLimitScenarios"/>.</summary>
+public sealed class SharedLimitTests(ITestOutputHelper output) : ScheduleTests(output)
+{
+    public static TheoryData<string> Names => [.. SharedLimitScenarios.All.Select(scenario => scenario.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Holds(string name) => Explore(Catalogue.Named(name));
+}

@@ -28,7 +28,7 @@ public sealed class ReplayTests(ITestOutputHelper output)
     public void The_line_of_a_report_fails_again_in_the_same_way(string name)
     {
         var bug = Bugs.Named(name);
-        using var explorer = new Explorer(Catalogue.Named(bug.Scenario.Split("; ")[0]), bug.Number);
+        using var explorer = new Explorer(Catalogue.Named(bug.Scenario.Split(Bugs.Partings, StringSplitOptions.None)[0]), bug.Number);
         var report = explorer.Explore(2000, seed: 7).Failure;
         Assert.NotNull(report);
         var again = Again(report.Split("SPC_REPLAY='")[1].Split('\'')[0]);

@@ -177,6 +177,36 @@ internal static class BesideScenarios
                     file.Read(0);
                 });
         }),
+        new("write around, placed in place x clone", () =>
+        {
+            var universe = new WriteUniverse(inPlace: true);
+            var file = universe.Open(10);
+            return universe.Run(
+                () => file.WriteAroundIfPlaced(0),
+                () =>
+                {
+                    var clone = file.Clone();
+                    clone.Read(0);
+                    universe.Evict();
+                    clone.Read(0);
+                });
+        }, Bounded: true),
+        new("write around, placed in place x clone x write by the clone x read", () =>
+        {
+            var universe = new WriteUniverse(inPlace: true);
+            var file = universe.Open(10, 11);
+            file.Read(0);
+            return universe.Run(
+                () => file.WriteAround(0, 2),
+                () =>
+                {
+                    var clone = file.Clone();
+                    clone.WriteHalf(0, 1);
+                    clone.Flush();
+                    clone.Read(0);
+                },
+                () => RequireWhole(file, 1));
+        }),
         new("write around x punch x truncate", () =>
         {
             var universe = new WriteUniverse();

@@ -12,6 +12,7 @@ internal static class Catalogue
         .. InPlaceScenarios.All, .. RangeScenarios.All, .. RandomWriteScenarios.All,
         .. BesideScenarios.All, .. MergeScenarios.All, .. CombinedScenarios.All,
         .. DisposeScenarios.All, .. CancellationScenarios.All, .. PunchScenarios.All, .. VolumeScenarios.All,
+        .. GenerationScenarios.All, .. CloneByCallScenarios.All, .. SharedLimitScenarios.All,
     ];
 
     public static Scenario Named(string name) => All.Single(scenario => scenario.Name == name);

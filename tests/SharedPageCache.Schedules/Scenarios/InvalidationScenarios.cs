@@ -345,6 +345,20 @@ internal static class InvalidationScenarios
                     file.ReadNow(0);
                 });
         }),
+        new("load of two pages x discard of the second x load into its frame (A6e)", () =>
+        {
+            var universe = new Universe(frames: 17);
+            var file = universe.Open(10, 11);
+            var other = universe.Open(30);
+            return universe.Run(
+                () => file.ReadRange(0, 2),
+                () =>
+                {
+                    universe.Overwrite(11);
+                    other.ReadNow(0);
+                    other.TryRead(0);
+                });
+        }),
         new("load of two pages x discard of the second", () =>
         {
             var universe = new Universe(frames: 17);

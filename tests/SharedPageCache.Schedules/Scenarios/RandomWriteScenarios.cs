@@ -14,12 +14,13 @@ internal static class RandomWriteScenarios
         new("random writes", seed => Make(seed, failures: false)),
         new("random writes over failing devices", seed => Make(seed, failures: true)),
         new("random writes, placed in place", seed => Make(seed, failures: false, inPlace: true)),
+        new("random writes, in generations", seed => Make(seed, failures: false, generations: true)),
     ];
 
-    private static Instance Make(ulong seed, bool failures, bool inPlace = false)
+    private static Instance Make(ulong seed, bool failures, bool inPlace = false, bool generations = false)
     {
         var dice = new Dice(seed ^ 0x5A5A);
-        var universe = new WriteUniverse(frames: 20 + dice.Below(8), inPlace: inPlace);
+        var universe = new WriteUniverse(frames: 20 + dice.Below(8), inPlace: inPlace, generations: generations);
         var file = universe.Open(id: 1, 10, 11, -1);
         var files = new List<WrittenFile> { file };
         for (var warm = dice.Below(4); warm > 0; warm--)

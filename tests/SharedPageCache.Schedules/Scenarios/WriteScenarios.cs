@@ -171,6 +171,20 @@ internal static class WriteScenarios
             var clone = file.Clone();
             return universe.Run(() => file.Write(0), () => clone.Write(0));
         }, Bounded: true),
+        new("overwrite by one owner x leaf copy by the other (Q8)", () =>
+        {
+            var universe = new WriteUniverse();
+            var file = universe.Open(10, 11);
+            file.Write(0);
+            var clone = file.Clone();
+            return universe.Run(
+                () => file.Write(0),
+                () =>
+                {
+                    clone.Write(1);
+                    clone.Read(0);
+                });
+        }, Bounded: true),
         new("two last owners go at once, leased (P4)", () =>
         {
             var universe = new WriteUniverse();

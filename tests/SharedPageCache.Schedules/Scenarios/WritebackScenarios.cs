@@ -136,9 +136,12 @@ internal static class WritebackScenarios
                 file.Flush,
                 () =>
                 {
+                    var wasWritten = universe.IsBeingWritten(0);
                     try
                     {
                         universe.Volume.Discard(new BlockRun(0, 4 * Sector.Size));
+                        WriteUniverse.Require(
+                            !wasWritten || !universe.IsBeingWritten(0), "a block is discarded, and so somebody else's, that a write-back is writing (A6)");
                     }
                     catch (InvalidOperationException)
                     {
@@ -146,6 +149,24 @@ internal static class WritebackScenarios
                     }
                 },
                 () => file.Read(0));
+        }),
+        new("place x punch: the block that the punch frees is placed", () =>
+        {
+            var (universe, file, other) = BoundAndNotDurable();
+            return universe.Run(other.Flush, () => file.Punch(0));
+        }, Bounded: true),
+        new("place x truncate: the block that it frees is placed x read", () =>
+        {
+            var (universe, file, other) = BoundAndNotDurable();
+            return universe.Run(
+                other.Flush,
+                () =>
+                {
+                    file.Truncate(0);
+                    file.Grow(1);
+                    file.Read(0);
+                },
+                () => file.ReadIfThere(0));
         }),
         new("write x discard of the old block", () =>
         {
@@ -214,7 +235,11 @@ internal static class WritebackScenarios
             return universe.Run(
                 () => file.Lease(0, static () => { }),
                 () => file.OverwriteOnDevice(0),
-                () => stranger.TryRead(0));
+                () =>
+                {
+                    stranger.Read(0);
+                    stranger.TryRead(0);
+                });
         }),
         new("flushed page x evict x read: the new block (Q7)", () =>
         {
@@ -410,6 +435,22 @@ internal static class WritebackScenarios
         var bytes = new byte[Sector.Size];
         stranger.Read(0, bytes);
         WriteUniverse.Require(bytes.AsSpan().SequenceEqual(wanted), $"a stranger reads what block {block} does not hold (A3.2)");
+    }
+
+    /// <summary>
+    /// A file whose page has got the lowest block, by a write-back whose persist has failed: nothing would show that block after a crash, so it is
+    /// free as soon as the page is cut off. And another file with a dirty page, which is placed there if that comes first.
+    /// </summary>
+    private static (WriteUniverse Universe, WrittenFile File, WrittenFile Other) BoundAndNotDurable()
+    {
+        var universe = new WriteUniverse(tellsOfFreed: false);
+        var file = universe.Open(10);
+        var other = universe.Open(11);
+        file.Write(0);
+        universe.Store.FailingPersists = 1;
+        WriteUniverse.Require(!file.FlushIfSound() && file.Stored.Blocks[0] == 0, "the page is bound to the lowest block, and not durable");
+        other.Write(0);
+        return (universe, file, other);
     }
 
     private static void FlushIfAttached(WriteUniverse universe)

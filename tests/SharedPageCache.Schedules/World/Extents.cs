@@ -13,12 +13,13 @@ internal sealed class Extents : ICloneableExtentMap
     private readonly long[] _sectors;
     private readonly List<Truth>[] _truths;
     private readonly bool _isOpaque;
-    private long _sequence = 1;
+    private long _sequence;
 
     public Extents(Universe universe, long[] sectors, bool isOpaque = false)
     {
         _isOpaque = isOpaque;
         _universe = universe;
+        _sequence = universe.FirstSequence;
         _sectors = sectors;
         _truths = new List<Truth>[sectors.Length];
         for (var i = 0; i < sectors.Length; i++)
@@ -36,6 +37,7 @@ internal sealed class Extents : ICloneableExtentMap
     private Extents(Extents origin)
     {
         _universe = origin._universe;
+        _sequence = origin._universe.FirstSequence;
         _isOpaque = origin._isOpaque;
         _sectors = [.. origin._sectors];
         _truths = [.. origin._truths.Select((truths, i) => truths.FindAll(truth => truth.Place == _sectors[i]))];
@@ -128,7 +130,7 @@ internal sealed class Extents : ICloneableExtentMap
             if (_sectors[i] >= 0 && at < offset + length && at + Sector.Size > offset)
             {
                 destination.Write(
-                    [_isOpaque ? new Extent(at, Sector.Size, 0, ExtentFlags.Opaque) : new Extent(at, Sector.Size, _sectors[i] * Sector.Size)]);
+                    [_isOpaque ? new Extent(at, Sector.Size, 0, ExtentFlags.Opaque) : new Extent(at, Sector.Size, _sectors[i] * Sector.Size, ExtentFlags.None, _universe.GenerationOf(_sectors[i]))]);
             }
         }
 

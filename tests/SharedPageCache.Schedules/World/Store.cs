@@ -13,9 +13,16 @@ internal sealed class Store(WriteDevice device) : IPlacementEngine
     private readonly List<StoredFile> _files = [];
     private readonly HashSet<long> _placed = [];
     private readonly HashSet<long> _inPlace = [];
+    private readonly Dictionary<long, uint> _generations = [];
 
     /// <summary>Whether pages are placed where they are, if nobody but their owners shows the block.</summary>
     public bool PlacesInPlace { get; init; }
+
+    /// <summary>Whether each block that is given out anew has another generation; then nobody is told when it is.</summary>
+    public bool HasGenerations { get; init; }
+
+    /// <summary>Whether the volume is told before a freed block is given out again. Not of one that a hook has freed: the cache knows.</summary>
+    public bool TellsOfFreed { get; init; } = true;
 
     /// <summary>Pages that were placed where they are.</summary>
     public int PlacedInPlace { get; private set; }
@@ -35,6 +42,9 @@ internal sealed class Store(WriteDevice device) : IPlacementEngine
 
     public IReadOnlyCollection<long> Placed => _placed;
 
+    /// <summary>How often a block was given out, as far as the engine counts that.</summary>
+    public uint GenerationOf(long block) => HasGenerations ? _generations.GetValueOrDefault(block, 1u) : 0;
+
     public void Add(StoredFile file) => _files.Add(file);
 
     public ValueTask EnsureDurableAsync(Lsn lsn, CancellationToken cancellationToken) => ValueTask.CompletedTask;
@@ -53,7 +63,7 @@ internal sealed class Store(WriteDevice device) : IPlacementEngine
             for (var page = 0; page < run.Length / Sector.Size; page++)
             {
                 var block = PlacesInPlace && IsOnlyOf(run, page) ? TakeInPlace(run.Replaces.Offset / Sector.Size + page) : Take();
-                placed.Write([new PlacedRun(new BlockRun(block * Sector.Size, Sector.Size))]);
+                placed.Write([new PlacedRun(new BlockRun(block * Sector.Size, Sector.Size), GenerationOf(block))]);
             }
         }
 
@@ -132,8 +142,16 @@ internal sealed class Store(WriteDevice device) : IPlacementEngine
         {
             if (!_placed.Contains(block) && !IsShown(block))
             {
-                // Discarded before it is given out again; nobody else can place meanwhile, and no file can come to it.
-                Volume.Discard(new BlockRun(block * Sector.Size, Sector.Size));
+                if (HasGenerations)
+                {
+                    _generations[block] = GenerationOf(block) + 1;
+                }
+                else if (TellsOfFreed)
+                {
+                    // Discarded before it is given out again; nobody else can place meanwhile, and no file can come to it.
+                    Volume.Discard(new BlockRun(block * Sector.Size, Sector.Size));
+                }
+
                 _placed.Add(block);
                 return block;
             }

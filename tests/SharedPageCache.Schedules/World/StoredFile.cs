@@ -4,7 +4,7 @@ using SharedPageCache.Schedules.Exploring;
 namespace SharedPageCache.Schedules.World;
 
 /// <summary>A file of the <see cref="Store"/>: a block for each page that is no hole, now and as it would be after a crash.</summary>
-internal sealed class StoredFile : IWritableExtentMap
+internal class StoredFile : IWritableExtentMap
 {
     private readonly Store _store;
     private long _sequence = 1;
@@ -20,7 +20,7 @@ internal sealed class StoredFile : IWritableExtentMap
 
     public bool IsDeleted { get; private set; }
 
-    public SortedDictionary<int, long> Blocks { get; private set; } = [];
+    public SortedDictionary<int, long> Blocks { get; protected init; } = [];
 
     public SortedDictionary<int, long> DurableBlocks { get; private set; } = [];
 
@@ -61,7 +61,7 @@ internal sealed class StoredFile : IWritableExtentMap
             var at = (long)page * Sector.Size;
             if (at < offset + length && at + Sector.Size > offset)
             {
-                destination.Write([new Extent(at, Sector.Size, block * Sector.Size)]);
+                destination.Write([new Extent(at, Sector.Size, block * Sector.Size, ExtentFlags.None, _store.GenerationOf(block))]);
             }
         }
 
@@ -135,7 +135,13 @@ internal sealed class StoredFile : IWritableExtentMap
             }
         }
 
-        (Blocks, Pages) = (blocks, from.Pages);
+        Blocks.Clear();
+        foreach (var (page, block) in blocks)
+        {
+            Blocks.Add(page, block);
+        }
+
+        Pages = from.Pages;
         Scheduler.Note("the hook is done");
     }
 
@@ -165,6 +171,20 @@ internal sealed class StoredFile : IWritableExtentMap
         }
 
         Scheduler.Note("the hook is done");
+    }
+}
+
+/// <summary>A file that is cloned by a call that is not in memory: the clone has what the device holds for the file in the middle of it.</summary>
+internal sealed class FileClonedByCall(Store store, int pages) : StoredFile(store, pages), IAsyncCloneableExtentMap
+{
+    private readonly Store _store = store;
+
+    public ValueTask<IExtentMap> CloneAsync(CancellationToken cancellationToken)
+    {
+        Scheduler.Note("the call that clones begins");
+        var clone = new FileClonedByCall(_store, Pages) { Blocks = new SortedDictionary<int, long>(Blocks) };
+        Scheduler.Note("the call that clones has returned");
+        return ValueTask.FromResult<IExtentMap>(clone);
     }
 }
 

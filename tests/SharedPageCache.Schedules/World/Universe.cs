@@ -9,11 +9,22 @@ internal sealed class Universe
 {
     private readonly List<TestFile> _files = [];
     private readonly List<Extents> _maps = [];
+    private readonly Dictionary<long, uint> _generations = [];
+    private readonly uint _firstGenerationOfBlocks;
     private long _now;
 
+    /// <param name="frames">Frames of the cache.</param>
+    /// <param name="pageSize">The page size.</param>
+    /// <param name="policy">The policy.</param>
+    /// <param name="firstGeneration">The generation with which each frame begins.</param>
+    /// <param name="volumeNumbers">How many volumes there may be at a time.</param>
+    /// <param name="firstGenerationOfBlocks">The engine's generation with which each sector begins; 0 if it counts none.</param>
+    /// <param name="firstSequence">The sequence with which the extents of each file begin.</param>
     public Universe(int frames = 4, int pageSize = Sector.Size, EvictionPolicy policy = EvictionPolicy.Clock, int firstGeneration = 1,
-        int volumeNumbers = 2)
+        int volumeNumbers = 2, uint firstGenerationOfBlocks = 0, long firstSequence = 1)
     {
+        _firstGenerationOfBlocks = firstGenerationOfBlocks;
+        FirstSequence = firstSequence;
         Cache = new PageCache(new PageCacheOptions
         {
             ExactFrameCount = frames,
@@ -39,6 +50,11 @@ internal sealed class Universe
     public int PageSize { get; }
 
     public int SectorsPerPage => PageSize / Sector.Size;
+
+    public long FirstSequence { get; }
+
+    /// <summary>The engine's generation of a sector: how often it was given out, if the engine counts that.</summary>
+    public uint GenerationOf(long sector) => _firstGenerationOfBlocks == 0 ? 0 : _generations.GetValueOrDefault(sector, _firstGenerationOfBlocks);
 
     public long Tick() => ++_now;
 
@@ -84,6 +100,36 @@ internal sealed class Universe
         Device.Rewrite(sector);
         heir.Remap(0, sector);
         heir.Invalidate();
+    }
+
+    /// <summary>
+    /// The engine takes a sector from all files, tells them, and gives it to another one with other content under the next generation; the volume
+    /// is not told. After the last generation comes the first one.
+    /// </summary>
+    public void GiveToInANewGeneration(long sector, TestFile heir)
+    {
+        while (_files.Find(file => file.Extents.IndexOf(sector) >= 0) is { } file)
+        {
+            file.Remap(file.Extents.IndexOf(sector), -1);
+            file.Invalidate();
+        }
+
+        _generations[sector] = Math.Max(1, GenerationOf(sector) + 1);
+        Scheduler.Note($"sector {sector} is given out in generation {GenerationOf(sector)}");
+        Device.Rewrite(sector);
+        heir.Remap(0, sector);
+        heir.Invalidate();
+    }
+
+    /// <summary>The engine copies a sector elsewhere, under a generation that the new place has not had, and lets the cache follow.</summary>
+    public void RelocateWithGenerations(long from, long to)
+    {
+        Device.Write(to, Device[from]);
+        var old = GenerationOf(to);
+        _generations[to] = Math.Max(1, old + 1);
+        Volume.Relocate(Run(from), Run(to), GenerationOf(from), GenerationOf(to));
+        RemapAll(from, to);
+        Discard(from);
     }
 
     /// <summary>Somebody overwrites a sector in place and says so.</summary>
@@ -147,7 +193,7 @@ internal sealed class Universe
             Require(state.Phase is FramePhase.Free or FramePhase.Clean or FramePhase.Retired, $"frame {frame} is {state} at rest");
             var identity = rooms.Frames.IdentityOf(frame);
             Require(open || state.Phase == FramePhase.Free, $"frame {frame} is {state} when all is gone");
-            if (state.Phase == FramePhase.Clean && identity.IsSome && identity.Volume == number)
+            if (state.Phase == FramePhase.Clean && identity.IsSome && identity.Volume == number && identity.Generation == GenerationOf(identity.Block * SectorsPerPage))
             {
                 var first = identity.Block * SectorsPerPage;
                 for (var i = 0; i < SectorsPerPage; i++)

@@ -14,9 +14,18 @@ internal sealed class WriteUniverse
     private long _now;
     private int _contents;
 
-    public WriteUniverse(int frames = 24, int volumeNumbers = 2, bool inPlace = false)
+    /// <param name="frames">Frames of the cache.</param>
+    /// <param name="volumeNumbers">How many volumes there may be at a time.</param>
+    /// <param name="inPlace">Whether pages are placed where they are, if nobody else shows the block.</param>
+    /// <param name="generations">Whether the engine counts how often a block was given out.</param>
+    /// <param name="tellsOfFreed">Whether the engine tells of a block before it gives it out again.</param>
+    /// <param name="mostDirty">The most dirty pages of all volumes; 0 for the cache's own limit.</param>
+    /// <param name="beside">The universe in whose cache this one is another volume; null for a cache of its own.</param>
+    public WriteUniverse(
+        int frames = 24, int volumeNumbers = 2, bool inPlace = false, bool generations = false, bool tellsOfFreed = true, int mostDirty = 0,
+        WriteUniverse? beside = null)
     {
-        Cache = new PageCache(new PageCacheOptions
+        Cache = beside?.Cache ?? new PageCache(new PageCacheOptions
         {
             ExactFrameCount = frames,
             PageSize = Sector.Size,
@@ -24,14 +33,16 @@ internal sealed class WriteUniverse
             HugePages = false,
             Policy = EvictionPolicy.Clock,
             DirtyAge = TimeSpan.FromMilliseconds(10),
+            DirtyLimitBytes = mostDirty == 0 ? null : mostDirty * Sector.Size,
             TimeProvider = new SteppingClock(),
             VolumeNumbers = volumeNumbers,
             Checked = CheckedWorld.IsOn,
         });
         Device = new WriteDevice { Grain = inPlace ? Sector.Size / 4 : Sector.Size / 2 };
-        Store = new Store(Device) { PlacesInPlace = inPlace };
+        Store = new Store(Device) { PlacesInPlace = inPlace, HasGenerations = generations, TellsOfFreed = tellsOfFreed };
         Volume = Cache.AttachVolume(Device, new VolumeOptions { Placement = Store });
         Map = Cache.Engine.Rooms.Volumes.All().Single(volume => volume.Id == Volume.Id);
+        _contents = beside is null ? 0 : 50_000;
         Store.Volume = Volume;
         Device.Guard = Store.RequireOwnOfWriteback;
         Store.Persisted = () => _files.ForEach(static file => file.RequireSoundAfterCrash());
@@ -54,9 +65,13 @@ internal sealed class WriteUniverse
     public WrittenFile Open(params long[] blocks) => Open(0, blocks);
 
     /// <summary>Opens a file that is found again by a number.</summary>
-    public WrittenFile Open(ulong id, params long[] blocks)
+    public WrittenFile Open(ulong id, params long[] blocks) => Open(new StoredFile(Store, blocks.Length), id, blocks);
+
+    /// <summary>Opens a file whose clones are made by a call that is not in memory.</summary>
+    public WrittenFile OpenClonedByCall(params long[] blocks) => Open(new FileClonedByCall(Store, blocks.Length), 0, blocks);
+
+    private WrittenFile Open(StoredFile stored, ulong id, long[] blocks)
     {
-        var stored = new StoredFile(Store, blocks.Length);
         for (var page = 0; page < blocks.Length; page++)
         {
             if (blocks[page] >= 0)
@@ -107,6 +122,9 @@ internal sealed class WriteUniverse
         }
     }
 
+    /// <summary>Whether the cache has a block for a write-back that is under way.</summary>
+    public bool IsBeingWritten(long block) => Map.Placed.Contains(block);
+
     /// <summary>Evicts what can be evicted.</summary>
     public void Evict()
     {
@@ -131,6 +149,19 @@ internal sealed class WriteUniverse
     /// <summary>Threads over this universe, with the check at rest.</summary>
     public Instance Run(params Action[] threads) => new() { Threads = threads, Check = Check, NameOf = NameOf };
 
+    /// <summary>Threads over this universe and one beside it, with the check of both at rest.</summary>
+    public Instance RunWith(WriteUniverse other, params Action[] threads) => new()
+    {
+        Threads = threads,
+        Check = () =>
+        {
+            Check();
+            other.Check();
+            Check();
+        },
+        NameOf = NameOf,
+    };
+
     /// <summary>Threads of which one takes the volume away.</summary>
     public Instance RunToTheEnd(params Action[] threads) =>
         new() { Threads = threads, Check = () => CheckFrames(static phase => phase == FramePhase.Free), NameOf = NameOf };
@@ -147,6 +178,7 @@ internal sealed class WriteUniverse
     private void Check()
     {
         CheckFrames(static phase => phase is FramePhase.Free or FramePhase.Clean or FramePhase.Dirty);
+        RequireOwners();
         var open = _files.FindAll(static file => !file.File.IsClosed && !file.Stored.IsDeleted);
         var shown = open.ConvertAll(static file => file.ReadAll());
         (Device.FailingWrites, Device.FailingFlushes) = (0, 0);
@@ -154,7 +186,7 @@ internal sealed class WriteUniverse
         FlushAll();
         Require(Map.Dirty.Count == 0, $"{Map.Dirty.Count} pages are dirty after the flush");
         Require(Store.Placed.Count == 0, $"blocks {string.Join(", ", Store.Placed)} were placed and neither published nor given back");
-        CheckFrames(static phase => phase is FramePhase.Free or FramePhase.Clean);
+        CheckFrames(phase => phase is FramePhase.Free or FramePhase.Clean || Cache.Engine.Rooms.Volumes.All().Length > 1);
         var begun = Tick();
         open.ForEach(file => file.RequireDurable(begun));
         RequireSame("after the flush");
@@ -173,6 +205,16 @@ internal sealed class WriteUniverse
         }
     }
 
+    /// <summary>Whoever takes the last place of a dirty page away frees its frame in the same step: at rest none is nobody's.</summary>
+    private void RequireOwners()
+    {
+        foreach (var (frame, entry) in Map.Dirty.All())
+        {
+            var owners = new OwnerWalk(Cache.Engine.Rooms.Rmap, Map.Families).Find(frame, entry.Generation);
+            Require(owners.Count > 0, $"nobody shows the dirty frame {frame} of page {entry.Page} (P4)");
+        }
+    }
+
     private void CheckFrames(Func<FramePhase, bool> mayBe)
     {
         Cache.Verify();
@@ -182,7 +224,8 @@ internal sealed class WriteUniverse
             var state = rooms.Frames[frame].State.Load();
             Require(rooms.Frames[frame].Pins == 0, $"frame {frame} ({state}) still has {rooms.Frames[frame].Pins} pins");
             Require(mayBe(state.Phase) && !state.IsExclusive, $"frame {frame} is {state} at rest");
-            if (state.Phase == FramePhase.Clean && rooms.Frames.IdentityOf(frame) is { IsSome: true } identity)
+            if (state.Phase == FramePhase.Clean && rooms.Frames.IdentityOf(frame) is { IsSome: true } identity
+                && identity.Volume == Map.Number && identity.Generation == Store.GenerationOf(identity.Block))
             {
                 Require(
                     rooms.Arena.Span(frame).SequenceEqual(Device.Now(identity.Block)),

@@ -132,6 +132,19 @@ internal sealed partial class WrittenFile
         }
     }
 
+    /// <summary>Writes a page around the cache over an engine whose answer may be refused.</summary>
+    public void WriteAroundIfPlaced(int page)
+    {
+        try
+        {
+            WriteAround(page);
+        }
+        catch (CacheWritebackException refused)
+        {
+            Scheduler.Note(refused.Message);
+        }
+    }
+
     /// <summary>Reads a page that may be bad.</summary>
     /// <returns>Whether it could be read.</returns>
     public bool ReadIfGood(int page)

@@ -119,6 +119,17 @@ internal sealed partial class WrittenFile
         return RequireTrue(page, bytes, begun);
     }
 
+    /// <summary>Reads a page of a file that others make shorter: what is not there any more reads nothing.</summary>
+    public void ReadIfThere(int page)
+    {
+        var bytes = new byte[Sector.Size];
+        var begun = _universe.Tick();
+        if (File.Read((long)page * Sector.Size, bytes) > 0)
+        {
+            RequireTrue(page, bytes, begun);
+        }
+    }
+
     /// <summary>Reads a page of a file that may be closed meanwhile.</summary>
     public void ReadIfOpen(int page) => IfOpen(() => Read(page));
 
@@ -250,6 +261,16 @@ internal sealed partial class WrittenFile
         Scheduler.Note("clone begins");
         var clone = File.Clone(new FileOpenOptions { Id = FileId.FromNumber(id) });
         Scheduler.Note("clone has returned");
+        return _universe.Add(new WrittenFile(_universe, clone, [.. _halves.Select(half => half.CloneAt(begun))]));
+    }
+
+    /// <summary>Clones a file whose engine does it by a call: what is dirty is flushed first.</summary>
+    public WrittenFile CloneByCall()
+    {
+        var begun = _universe.Tick();
+        Scheduler.Note("clone by a call begins");
+        var clone = Complete(File.CloneAsync());
+        Scheduler.Note("clone by a call has returned");
         return _universe.Add(new WrittenFile(_universe, clone, [.. _halves.Select(half => half.CloneAt(begun))]));
     }
 
