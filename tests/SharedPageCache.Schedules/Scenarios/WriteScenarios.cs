@@ -292,6 +292,30 @@ internal static class WriteScenarios
             var file = universe.Open(10, 11);
             return universe.Run(() => file.WriteHalf(0, 1), () => file.Punch(0));
         }, Bounded: true),
+        new("write in part x extents changed by the engine", () =>
+        {
+            var universe = new WriteUniverse();
+            var file = universe.Open(10, 11);
+            var seen = default(Sector);
+            var run = universe.Run(
+                () => file.WriteHalf(0, 1),
+                () =>
+                {
+                    file.ChangedByEngine(0, 30);
+                    seen = file.Read(0)[0];
+                });
+            return new Instance
+            {
+                Threads = run.Threads,
+                NameOf = run.NameOf,
+                Check = () =>
+                {
+                    WriteUniverse.Require(
+                        seen != WriteDevice.Original(30) || file.Read(0)[0] == seen, "a write of the other half has brought back what the engine has replaced");
+                    run.Check();
+                },
+            };
+        }, Bounded: true),
         new("punch that the engine refuses x write x clone", () =>
         {
             var universe = new WriteUniverse();

@@ -257,6 +257,21 @@ internal static class WritebackScenarios
                 universe.Evict,
                 () => clone.Read(0));
         }),
+        new("leaf too old for one page x publish of another (Q9)", () =>
+        {
+            var universe = new WriteUniverse();
+            var file = universe.Open(10, 11);
+            file.Write(0);
+            return universe.Run(
+                () =>
+                {
+                    universe.Volume.Discard(new BlockRun(11 * Sector.Size, Sector.Size));
+                    file.Read(1);
+                    file.Read(0);
+                },
+                file.Flush,
+                universe.Evict);
+        }),
         new("load of the old block x write x flush (Q9)", () =>
         {
             var universe = new WriteUniverse();

@@ -175,17 +175,25 @@ internal class StoredFile : IWritableExtentMap
 }
 
 /// <summary>A file that is cloned by a call that is not in memory: the clone has what the device holds for the file in the middle of it.</summary>
-internal sealed class FileClonedByCall(Store store, int pages) : StoredFile(store, pages), IAsyncCloneableExtentMap
+internal class FileClonedByCall(Store store, int pages) : StoredFile(store, pages), IAsyncCloneableExtentMap
 {
     private readonly Store _store = store;
 
-    public ValueTask<IExtentMap> CloneAsync(CancellationToken cancellationToken)
+    public ValueTask<IExtentMap> CloneAsync(CancellationToken cancellationToken) => ValueTask.FromResult(CloneByCall());
+
+    protected IExtentMap CloneByCall()
     {
         Scheduler.Note("the call that clones begins");
         var clone = new FileClonedByCall(_store, Pages) { Blocks = new SortedDictionary<int, long>(Blocks) };
         Scheduler.Note("the call that clones has returned");
-        return ValueTask.FromResult<IExtentMap>(clone);
+        return clone;
     }
+}
+
+/// <summary>The same for a file that needs nothing flushed while nothing of it is dirty.</summary>
+internal sealed class FileClonedPromptly(Store store, int pages) : FileClonedByCall(store, pages), IPromptCloneableExtentMap
+{
+    public IExtentMap? TryClone() => CloneByCall();
 }
 
 /// <summary>A file's map as a persist found it.</summary>

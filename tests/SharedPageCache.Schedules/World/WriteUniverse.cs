@@ -70,6 +70,9 @@ internal sealed class WriteUniverse
     /// <summary>Opens a file whose clones are made by a call that is not in memory.</summary>
     public WrittenFile OpenClonedByCall(params long[] blocks) => Open(new FileClonedByCall(Store, blocks.Length), 0, blocks);
 
+    /// <summary>The same, of an engine that has nothing flushed while nothing of the file is dirty.</summary>
+    public WrittenFile OpenClonedPromptly(params long[] blocks) => Open(new FileClonedPromptly(Store, blocks.Length), 0, blocks);
+
     private WrittenFile Open(StoredFile stored, ulong id, long[] blocks)
     {
         for (var page = 0; page < blocks.Length; page++)

@@ -106,6 +106,23 @@ internal sealed partial class WrittenFile
         });
     }
 
+    /// <summary>
+    /// The engine has a page of the file lie elsewhere, with the content of that block, and says so. A page that is dirty by then stays what it is.
+    /// </summary>
+    public void ChangedByEngine(int page, long block)
+    {
+        for (var half = page * 2; half < page * 2 + 2; half++)
+        {
+            _halves[half].Begin(WriteDevice.Original(block), _universe.Tick());
+        }
+
+        Stored.Advance();
+        Scheduler.Note("the sequence has moved");
+        Stored.Blocks[page] = block;
+        Scheduler.Note($"the engine maps page {page} to block {block}");
+        File.InvalidateExtents((long)page * Sector.Size, Sector.Size);
+    }
+
     /// <summary>Writes pages around the cache.</summary>
     public void WriteAround(int page, int pages = 1)
     {
