@@ -12,11 +12,20 @@ internal sealed partial class ExtentTable
     /// <summary>How many such addresses there are: more than can be written and not settled.</summary>
     public const long StagedBytes = 1L << 34;
 
+    /// <summary>The names of ranges that are shared with other files and not yet so on the disk: behind all others.</summary>
+    public const long FirstLent = FirstStaged + StagedBytes;
+
+    /// <summary>How many such addresses there are: more than files can owe.</summary>
+    public const long LentBytes = 1L << 44;
+
     /// <summary>Whether an extent has a name and no place yet.</summary>
     public static bool IsStaged(Extent extent) => !extent.ReadsZero && !extent.IsOpaque && extent.PhysicalOffset >= FirstStaged;
 
     /// <summary>Whether any run has a name and no place yet.</summary>
     public bool HasStaged => Array.Exists(_extents, IsStaged);
+
+    /// <summary>Whether an extent is another file's, and the file does not have it yet.</summary>
+    public static bool IsLent(Extent extent) => !extent.ReadsZero && !extent.IsOpaque && extent.PhysicalOffset >= FirstLent;
 
     /// <summary>The runs that have a name and no place yet, in file order.</summary>
     public List<Extent> Staged() => [.. _extents.Where(IsStaged)];
@@ -74,9 +83,9 @@ internal sealed partial class ExtentTable
     /// knows to be cut off or punched. The file system may not have been told of that yet.
     /// </summary>
     /// <param name="answer">What the file system says.</param>
-    /// <param name="keepsStaged">Whether runs that are staged here stay so.</param>
+    /// <param name="keeps">Which runs that are staged here stay so.</param>
     /// <param name="blockSize">The file system's block size.</param>
-    public ExtentTable Renewed(ExtentTable answer, bool keepsStaged, int blockSize)
+    public ExtentTable Renewed(ExtentTable answer, Predicate<Extent> keeps, int blockSize)
     {
         var changes = new List<Extent>();
         long covered = 0;
@@ -87,7 +96,7 @@ internal sealed partial class ExtentTable
                 changes.Add(Extent.Hole(covered, extent.FileOffset - covered));
             }
 
-            if (keepsStaged && IsStaged(extent))
+            if (IsStaged(extent) && keeps(extent))
             {
                 changes.Add(extent);
             }

@@ -121,7 +121,7 @@ internal class ReflinkFile : IExtentMap
     /// <returns>The number of bytes read; bytes past the end of the file read zero.</returns>
     /// <exception cref="ReflinkFileChangedException">The file, or the place of the range, has changed.</exception>
     /// <exception cref="ObjectDisposedException">The file is closed.</exception>
-    public async ValueTask<int> ReadAsync(
+    public virtual async ValueTask<int> ReadAsync(
         BlockRun run, long offset, IReadOnlyList<Memory<byte>> buffers, bool blocking, CancellationToken cancellationToken)
     {
         ThrowIfRefused();
@@ -355,7 +355,7 @@ internal class ReflinkFile : IExtentMap
         return false;
     }
 
-    private void ThrowIfElsewhere(BlockRun run, long offset)
+    protected void ThrowIfElsewhere(BlockRun run, long offset)
     {
         if (run.IsSome && (_isMoved || !Table.Shows(offset, run)))
         {

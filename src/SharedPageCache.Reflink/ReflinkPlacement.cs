@@ -22,6 +22,8 @@ internal sealed class ReflinkPlacement : IPlacementEngine
     private List<StagedRun> _batch = [];
     private long _next = ExtentTable.FirstStaged;
     private uint _generation = 1;
+    private long _nextLent = ExtentTable.FirstLent;
+    private uint _generationLent = 1;
 
     /// <inheritdoc/>
     public ValueTask EnsureDurableAsync(Lsn lsn, CancellationToken cancellationToken) =>
@@ -36,7 +38,6 @@ internal sealed class ReflinkPlacement : IPlacementEngine
         {
             batch.Add(new StagedRun(NameFor(run.Length), _generation, run.Owners.ToArray()));
         }
-
 
         lock (_lock)
         {
@@ -92,7 +93,8 @@ internal sealed class ReflinkPlacement : IPlacementEngine
     public void Publish(BlockRun run, ReadOnlySpan<RunOwner> owners)
     {
         var written = OwnersOf(run);
-        var files = new HashSet<WritableReflinkFile>(ReferenceEqualityComparer.Instance);
+        var generation = Find(run.Offset).Generation;
+        var files = new Dictionary<WritableReflinkFile, List<Extent>>(ReferenceEqualityComparer.Instance);
         foreach (var owner in owners)
         {
             if (!written.Contains(owner))
@@ -100,12 +102,18 @@ internal sealed class ReflinkPlacement : IPlacementEngine
                 throw new InvalidOperationException($"{run} was not written to {owner.File} at {owner.FileOffset}.");
             }
 
-            files.Add((WritableReflinkFile)owner.File);
+            var file = (WritableReflinkFile)owner.File;
+            if (!files.TryGetValue(file, out var ranges))
+            {
+                files.Add(file, ranges = []);
+            }
+
+            ranges.Add(new Extent(owner.FileOffset, run.Length, run.Offset, ExtentFlags.None, generation));
         }
 
-        foreach (var file in files)
+        foreach (var (file, ranges) in files)
         {
-            file.NotePublished();
+            file.NotePublished(ranges);
             NoteUnsettled(file);
         }
 
@@ -156,6 +164,31 @@ internal sealed class ReflinkPlacement : IPlacementEngine
         }
 
         await file.WriteAsync(offset, buffers).ConfigureAwait(false);
+    }
+
+    /// <summary>A name for a range that a file shows and does not have yet, as those of pages, with a page before and behind it that nothing has.</summary>
+    /// <param name="length">Its length, a multiple of the page size.</param>
+    /// <param name="pageSize">The page size.</param>
+    /// <exception cref="NotSupportedException">There are no names for so much.</exception>
+    public (BlockRun Name, uint Generation) NameForLoan(long length, int pageSize)
+    {
+        if (length > ExtentTable.LentBytes - (2 * pageSize))
+        {
+            throw new NotSupportedException($"{length} bytes are more than can be shared in one step.");
+        }
+
+        lock (_lock)
+        {
+            if (_nextLent + length + (2 * pageSize) > ExtentTable.FirstLent + ExtentTable.LentBytes)
+            {
+                _nextLent = ExtentTable.FirstLent;
+                _generationLent++;
+            }
+
+            var name = new BlockRun(_nextLent + pageSize, length);
+            _nextLent = name.End + pageSize;
+            return (name, _generationLent);
+        }
     }
 
     /// <summary>

@@ -156,7 +156,7 @@ public sealed class ReflinkedFile : IDisposable, IAsyncDisposable
 
     /// <summary>
     /// Makes a range of this file what a range of another one is, or of this one: whole pages by the file system (FICLONERANGE), so that both
-    /// files show the same blocks, on disk and in memory, until one of them is written.
+    /// files show the same blocks, on disk and in memory, until one of them is written. All of it or nothing.
     /// </summary>
     /// <remarks>
     /// <para>
@@ -164,53 +164,90 @@ public sealed class ReflinkedFile : IDisposable, IAsyncDisposable
     /// is made for the call and costs time in proportion to the extents of the source.
     /// </para>
     /// <para>
-    /// Pages are shared if both offsets lie equally in their pages; parts of a page at both ends are copied, and everything is if the offsets lie
-    /// differently. The ranges may overlap. What is shared is durable when the call returns, what is copied with the next flush.
+    /// This file shows the range from one moment on, as with <see cref="MappedFile.CloneRange"/>: a clone of it, and whoever reads one page, has all or nothing of it, and if the call fails nothing has
+    /// changed. The file system shares the range when the file is flushed, or in the background; until then what is read of it by this file is read from the clone without a name, once more.
+    /// If the file system cannot (the disk is full) the flush fails, and a later one tries again. Between files that it never shares, for one of them is not copied on write, the range is copied.
     /// </para>
     /// <para>
-    /// Shared a mebibyte at a time: a reader or a clone meanwhile may see some of them. Writers of the piece that is under way wait. If a
-    /// piece fails the pieces before it stay, and the file is no longer than they need; the call may be repeated, unless the ranges overlap.
+    /// Pages are shared if both offsets lie equally in their pages; parts of a page at both ends are copied, and everything is if the offsets lie
+    /// differently, at most <see cref="MappedFile.MaxAtomicWrite"/> bytes in one call. The ranges may overlap.
     /// </para>
     /// </remarks>
     /// <param name="source">The file to take the range from, open for writing on the same file system; it may be this one.</param>
     /// <param name="sourceOffset">First byte in the source, 0 or more.</param>
     /// <param name="destinationOffset">First byte in this file, 0 or more. A file that is shorter reads zero up to there.</param>
     /// <param name="length">Length in bytes, 0 or more; clipped at the end of the source.</param>
-    /// <param name="cancellationToken">Cancels waits.</param>
+    /// <param name="cancellationToken">Cancels waits; nothing has changed then.</param>
     /// <returns>The number of bytes: the length, or fewer at the end of the source, 0 at or behind it.</returns>
     /// <exception cref="ArgumentException">The source lies on another file system, or is of another store.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An offset or the length is negative, or the end is beyond the longest file.</exception>
-    /// <exception cref="NotSupportedException">One of the files is not open for writing.</exception>
-    /// <exception cref="CacheWritebackException">
-    /// What is dirty could not be written back (nothing was shared then), or a piece could not be shared: the disk is full, or the file system refuses to.
-    /// </exception>
-    /// <exception cref="IOException">No clone of the source could be made; nothing has changed.</exception>
-    /// <exception cref="UnauthorizedAccessException">No permission to make files in the source's folder; nothing has changed.</exception>
+    /// <exception cref="NotSupportedException">One of the files is not open for writing, or this one is sealed.</exception>
+    /// <exception cref="CacheCapacityException">More would have to be copied in one step than may be.</exception>
+    /// <exception cref="CacheWritebackException">What is dirty in the source could not be written back, or there is no room for what is copied.</exception>
+    /// <exception cref="PageLoadException">A page that is copied in part could not be loaded.</exception>
+    /// <exception cref="IOException">No clone of the source could be made.</exception>
+    /// <exception cref="UnauthorizedAccessException">No permission to make files in the source's folder.</exception>
     /// <exception cref="ObjectDisposedException">One of the handles is disposed.</exception>
     public async ValueTask<long> CloneRangeAsync(
         ReflinkedFile source, long sourceOffset, long destinationOffset, long length, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(source);
-        ArgumentOutOfRangeException.ThrowIfNegative(sourceOffset);
-        ArgumentOutOfRangeException.ThrowIfNegative(destinationOffset);
-        ArgumentOutOfRangeException.ThrowIfNegative(length);
-        ThrowIfDisposed();
-        source.ThrowIfDisposed();
-        foreach (var file in (ReflinkedFile[])[this, source])
+        ThrowIfNoRange(source, sourceOffset, destinationOffset, length);
+        var snapshot = await RangeSnapshot.TakeAsync(source.File, cancellationToken).ConfigureAwait(false);
+        try
         {
-            if (file._origin is not WritableReflinkFile)
-            {
-                throw new NotSupportedException($"'{file.Path}' is open for reading only.");
-            }
+            return await File.CloneRangeAsync(snapshot.Mapped, sourceOffset, destinationOffset, length, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            snapshot.Release();
+        }
+    }
+
+    /// <summary>
+    /// Shares the blocks of two ranges that hold the same bytes, from their beginning on to the first difference: the file system compares them under its lock (FIDEDUPERANGE). Never changes what either
+    /// file shows, nor its length.
+    /// </summary>
+    /// <remarks>
+    /// What is dirty in both ranges is written back first; what is written meanwhile is not shared. Both offsets must lie equally in their blocks, else nothing can be shared; a part of a block at either end is left
+    /// alone, unless both files end there. Cached pages of this file's old blocks leave the cache if nobody else shows these, and the next read finds the source's.
+    /// </remarks>
+    /// <param name="source">The file whose blocks stay, open for writing on the same file system; it may be this one if the ranges do not overlap.</param>
+    /// <param name="sourceOffset">First byte in the source, 0 or more.</param>
+    /// <param name="destinationOffset">First byte in this file, 0 or more.</param>
+    /// <param name="length">Length in bytes, 0 or more; clipped at the end of both files.</param>
+    /// <param name="cancellationToken">Cancels waits, and ends between two steps of 16 MiB; what was shared by then stays shared.</param>
+    /// <returns>How many bytes of the range are shared now.</returns>
+    /// <exception cref="ArgumentException">The source lies on another file system, or is of another store, or the ranges overlap in this file.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An offset or the length is negative.</exception>
+    /// <exception cref="NotSupportedException">One of the files is not open for writing, or this one is sealed.</exception>
+    /// <exception cref="CacheWritebackException">What is dirty could not be written back; nothing was shared.</exception>
+    /// <exception cref="ReflinkFileChangedException">Somebody else has changed one of the files.</exception>
+    /// <exception cref="IOException">The file system failed; what was shared by then stays shared.</exception>
+    /// <exception cref="ObjectDisposedException">One of the handles is disposed.</exception>
+    public async ValueTask<long> DedupeAsync(
+        ReflinkedFile source, long sourceOffset, long destinationOffset, long length, CancellationToken cancellationToken = default)
+    {
+        ThrowIfNoRange(source, sourceOffset, destinationOffset, length);
+        if (!File.CanWrite)
+        {
+            throw new NotSupportedException($"'{Path}' cannot be written: it is sealed.");
         }
 
-        if (source._origin.Volume != _origin.Volume)
+        length = Math.Min(length, Math.Min(source.File.Length - sourceOffset, File.Length - destinationOffset));
+        if (source._origin == _origin && Math.Abs(sourceOffset - destinationOffset) < length)
         {
-            throw new ArgumentException($"'{source.Path}' lies on another file system than '{Path}', or is of another store.", nameof(source));
+            throw new ArgumentException($"The ranges of {length} bytes at {sourceOffset} and at {destinationOffset} of '{Path}' overlap.", nameof(source));
         }
 
-        using var snapshot = await RangeSnapshot.TakeAsync(source.File, cancellationToken).ConfigureAwait(false);
-        return await snapshot.CopyToAsync(File, sourceOffset, destinationOffset, length, cancellationToken).ConfigureAwait(false);
+        if (length <= 0)
+        {
+            return 0;
+        }
+
+        await source.File.FlushAsync(sourceOffset, length, cancellationToken).ConfigureAwait(false);
+        await File.FlushAsync(destinationOffset, length, cancellationToken).ConfigureAwait(false);
+        var (from, file) = ((WritableReflinkFile)source._origin, (WritableReflinkFile)_origin);
+        return await Task.Run(() => file.Dedupe(from, sourceOffset, destinationOffset, length, cancellationToken), CancellationToken.None).ConfigureAwait(false);
     }
 
     /// <summary>Writes back what is dirty, then closes the handle.</summary>
@@ -296,6 +333,28 @@ public sealed class ReflinkedFile : IDisposable, IAsyncDisposable
         ThrowIfDisposed();
         return _origin as WritableReflinkFile ?? throw new NotSupportedException(
             $"'{Path}' is open for reading only, and is cloned by any program that makes reflinks.");
+    }
+
+    private void ThrowIfNoRange(ReflinkedFile source, long sourceOffset, long destinationOffset, long length)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentOutOfRangeException.ThrowIfNegative(sourceOffset);
+        ArgumentOutOfRangeException.ThrowIfNegative(destinationOffset);
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ThrowIfDisposed();
+        source.ThrowIfDisposed();
+        foreach (var file in (ReflinkedFile[])[this, source])
+        {
+            if (file._origin is not WritableReflinkFile)
+            {
+                throw new NotSupportedException($"'{file.Path}' is open for reading only.");
+            }
+        }
+
+        if (source._origin.Volume != _origin.Volume)
+        {
+            throw new ArgumentException($"'{source.Path}' lies on another file system than '{Path}', or is of another store.", nameof(source));
+        }
     }
 
     private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref _isDisposed) != 0, this);

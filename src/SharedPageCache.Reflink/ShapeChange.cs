@@ -4,7 +4,8 @@ namespace SharedPageCache.Reflink;
 /// <param name="Kind">What.</param>
 /// <param name="Offset">The first byte that is concerned; of a change of length, the length.</param>
 /// <param name="Length">How many bytes; without meaning for a change of length.</param>
-internal readonly record struct ShapeChange(ShapeChangeKind Kind, long Offset, long Length)
+/// <param name="Loan">Where a range that is shared comes from.</param>
+internal readonly record struct ShapeChange(ShapeChangeKind Kind, long Offset, long Length, RangeLoan? Loan = null)
 {
     public static ShapeChange Delete => new(ShapeChangeKind.Delete, 0, long.MaxValue);
 
@@ -13,6 +14,18 @@ internal readonly record struct ShapeChange(ShapeChangeKind Kind, long Offset, l
     public static ShapeChange Cut(long length) => new(ShapeChangeKind.Cut, length, long.MaxValue - length);
 
     public static ShapeChange Punch(long offset, long length) => new(ShapeChangeKind.Punch, offset, length);
+
+    public static ShapeChange Share(long offset, long length, RangeLoan loan) => new(ShapeChangeKind.Share, offset, length, loan);
+
+    /// <summary>Whether it makes a range, or a part of it, what a range of another file is.</summary>
+    public bool Shares(long start, long end) => Kind == ShapeChangeKind.Share && Offset < end && start < Offset + Length;
+
+    /// <summary>The same for the part of it that lies in a range.</summary>
+    public ShapeChange Within(long start, long end)
+    {
+        var first = Math.Max(Offset, start);
+        return this with { Offset = first, Length = Math.Min(Offset + Length, end) - first };
+    }
 
     /// <summary>Whether it takes whole pages away from a range. A page that a cut leaves in part is not taken.</summary>
     /// <param name="offset">The first byte of the range.</param>

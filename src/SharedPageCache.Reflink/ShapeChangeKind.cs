@@ -12,6 +12,9 @@ internal enum ShapeChangeKind
     /// <summary>A range becomes a hole.</summary>
     Punch,
 
+    /// <summary>A range becomes what a range of another file is.</summary>
+    Share,
+
     /// <summary>It loses its name.</summary>
     Delete,
 }

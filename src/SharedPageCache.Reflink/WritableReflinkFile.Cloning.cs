@@ -71,7 +71,7 @@ internal sealed partial class WritableReflinkFile
                 }
             }
 
-            if (Volatile.Read(ref _hasNewRanges) != 0 || (Volatile.Read(ref _owesSync) != 0 && !_isUntouchedClone))
+            if (Volatile.Read(ref _owesSync) != 0 && !_isUntouchedClone)
             {
                 return null;
             }

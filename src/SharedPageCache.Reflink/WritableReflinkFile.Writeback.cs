@@ -28,7 +28,7 @@ internal sealed partial class WritableReflinkFile
                     ForgetShared(range.FileOffset, range.FileEnd);
                 }
 
-                Show(table.Replace(ranges, table.Length, Volume.BlockSize));
+                Show(table.Replace(NotLent(table, ranges), table.Length, Volume.BlockSize));
             }
 
             // After this no load of the old blocks is under way that could see what is going to be written.
@@ -40,8 +40,7 @@ internal sealed partial class WritableReflinkFile
     }
 
     /// <summary>
-    /// Writes a part of a staged range, up to the end of the file; or shares it, if that is what this flow of control does
-    /// (<see cref="RangeSnapshot"/>).
+    /// Writes a part of a staged range, up to the end of the file.
     /// </summary>
     /// <exception cref="IOException">The file system failed, or the file was changed by somebody else.</exception>
     public async ValueTask WriteAsync(long offset, IReadOnlyList<ReadOnlyMemory<byte>> buffers)
@@ -55,14 +54,7 @@ internal sealed partial class WritableReflinkFile
         {
             // Of the disk, not of the table: a cut that came since waits in the queue, and a growth too.
             var length = Math.Min(buffers.Sum(static buffer => (long)buffer.Length), Snapshot.Stamp.Size - offset);
-            if (length > 0 && RangeSnapshot.For(this) is { } source)
-            {
-                // Durable when it is settled: until then nobody was promised it.
-                Volatile.Write(ref _hasNewRanges, 1);
-                NoteShared(offset, offset + length);
-                source.ShareWith(Handle, Path, offset, length);
-            }
-            else if (length > 0)
+            if (length > 0)
             {
                 Volatile.Write(ref _owesSync, 1);
                 await new DirectWriter(Handle, () => Buffered, MemoryAlignment, Volume.BlockSize)
@@ -109,8 +101,23 @@ internal sealed partial class WritableReflinkFile
         }
     }
 
-    /// <summary>A staged range is published: the cache tells its sequence, the table shows the name already.</summary>
-    public void NotePublished() => Advance();
+    /// <summary>Staged ranges are published: the cache tells the file's sequence, and the table shows their names already, unless they were lent.</summary>
+    public void NotePublished(IReadOnlyList<Extent> ranges)
+    {
+        lock (_shape)
+        {
+            var table = Table;
+            List<Extent> lent = [.. ranges.Where(range => table.Within(range.FileOffset, range.FileEnd).Exists(ExtentTable.IsLent)).OrderBy(static range => range.FileOffset)];
+            if (lent.Count > 0)
+            {
+                Show(table.Replace(lent, table.Length, Volume.BlockSize));
+            }
+            else
+            {
+                Advance();
+            }
+        }
+    }
 
     /// <summary>A staged range was given back. See the type's remarks.</summary>
     public void NoteAbandoned(long offset, long length)
@@ -118,12 +125,11 @@ internal sealed partial class WritableReflinkFile
         lock (_shape)
         {
             _isUntouchedClone = false;
-            var pageSize = Volume.Cached.PageSize;
-            bool Takes(ShapeChange change) => change.TakesFrom(offset, length, pageSize);
-            if (_cuts.Exists(Takes) || _queue.Exists(Takes))
-            {
-                _queue.Add(ShapeChange.Punch(offset, length));
-            }
+
+            // What is queued still comes after the write. What was done before it is done again, in the same order.
+            var again = _cuts.FindAll(change => change.TakesFrom(offset, length, Volume.Cached.PageSize))
+                .ConvertAll(change => change.Kind == ShapeChangeKind.Share ? change.Within(offset, offset + length) : ShapeChange.Punch(offset, length));
+            _queue.InsertRange(0, again);
         }
     }
 
@@ -144,6 +150,7 @@ internal sealed partial class WritableReflinkFile
             // Of a changed file what was written is on the disk; where, nobody will ask any more.
             if (IsDeleted || IsClosed || (IsChanged && !HasQueued))
             {
+                ReleaseDone();
                 return;
             }
 
@@ -156,15 +163,11 @@ internal sealed partial class WritableReflinkFile
             }
 
             DoQueued();
-            if (Interlocked.Exchange(ref _hasNewRanges, 0) != 0)
-            {
-                Volatile.Write(ref _owesSync, 1);
-            }
-
             Sync();
             hasMoved = Renew(keepsStaged: false);
         }
 
+        ReleaseDone();
         Tell(hasMoved ? long.MaxValue : 0);
     }
 
@@ -191,8 +194,10 @@ internal sealed partial class WritableReflinkFile
         lock (_shape)
         {
             var table = Table;
-            var fresh = table.Renewed(answer, keepsStaged, Volume.BlockSize);
-            var staged = keepsStaged ? [] : table.Staged();
+            bool Keeps(Extent run) => keepsStaged || IsOwed(run);
+            var fresh = table.Renewed(answer, Keeps, Volume.BlockSize);
+            var staged = table.Staged();
+            staged.RemoveAll(Keeps);
             var found = new List<Extent>();
             var hasMoved = false;
             foreach (var run in staged)
@@ -245,15 +250,6 @@ internal sealed partial class WritableReflinkFile
         return own is [var only] && only == (part.FileOffset, part.FileEnd);
     }
 
-    private void NoteShared(long start, long end)
-    {
-        lock (_shape)
-        {
-            ForgetShared(start, end);
-            _shared.Add((start, end));
-        }
-    }
-
     private void ForgetShared(long start, long end) => _shared = Subtract(_shared, start, end);
 
     private static List<(long Start, long End)> Subtract(List<(long Start, long End)> ranges, long start, long end)
@@ -276,7 +272,13 @@ internal sealed partial class WritableReflinkFile
     }
 
     /// <summary>What the table would be for an answer of the file system, if nothing came between.</summary>
-    public ExtentTable Renewed(ExtentTable answer, bool keepsStaged) => Table.Renewed(answer, keepsStaged, Volume.BlockSize);
+    public ExtentTable Renewed(ExtentTable answer, bool keepsStaged)
+    {
+        lock (_shape)
+        {
+            return Table.Renewed(answer, run => keepsStaged || IsOwed(run), Volume.BlockSize);
+        }
+    }
 
     private bool HasQueued
     {
@@ -363,7 +365,11 @@ internal sealed partial class WritableReflinkFile
         try
         {
             Volatile.Write(ref _owesSync, 1);
-            if (change.Kind == ShapeChangeKind.Punch)
+            if (change.Kind == ShapeChangeKind.Share)
+            {
+                Share(change);
+            }
+            else if (change.Kind == ShapeChangeKind.Punch)
             {
                 WritableFile.PunchHole(Handle, Path, change.Offset, change.Length);
             }

@@ -42,11 +42,13 @@ internal sealed partial class WritableReflinkFile : ReflinkFile, IWritableExtent
     /// <summary>The ranges with names that were not written but shared, in no order. Under <c>_shape</c>.</summary>
     private List<(long Start, long End)> _shared = [];
 
+    /// <summary>What the file shows and may not have yet. Under <c>_shape</c>.</summary>
+    private List<RangeLoan> _loans = [];
+
     private MappedFile? _keeper;
     private SafeFileHandle? _buffered;
     private int _writesUnderWay;
     private int _owesSync;
-    private int _hasNewRanges;
     private bool _isGivenUp;
 
     public WritableReflinkFile(
@@ -70,6 +72,9 @@ internal sealed partial class WritableReflinkFile : ReflinkFile, IWritableExtent
             }
         }
     }
+
+    /// <summary>The snapshot that this file is the clone of; null for all others.</summary>
+    public RangeSnapshot? Lender { get; set; }
 
     /// <summary>The descriptor, to take ranges from.</summary>
     public SafeFileHandle OpenHandle => Handle;
@@ -174,15 +179,54 @@ internal sealed partial class WritableReflinkFile : ReflinkFile, IWritableExtent
     }
 
     /// <inheritdoc/>
-    public void CloneRange(IExtentMap source, long sourceOffset, long destinationOffset, long length) =>
-        throw new NotSupportedException(
-            $"The file system shares ranges by a system call, which no hook may make: see {nameof(ReflinkedFile)}.{nameof(ReflinkedFile.CloneRangeAsync)}.");
+    /// <remarks>
+    /// What is shared must stand still until the file system has shared it: only a snapshot does. Until then the file shows a name for each range, and what is read of
+    /// it comes from the snapshot.
+    /// </remarks>
+    public void CloneRange(IExtentMap source, ReadOnlySpan<SharedRange> ranges, long newLength)
+    {
+        if (source is not WritableReflinkFile { Lender: { } snapshot })
+        {
+            throw new NotSupportedException(
+                $"'{Path}' lies on a file system that shares ranges by a system call, which no hook may make: use {nameof(ReflinkedFile)}.{nameof(ReflinkedFile.CloneRangeAsync)} or {nameof(ReflinkedFile)}.{nameof(ReflinkedFile.DedupeAsync)}.");
+        }
+
+        ThrowIfRefused();
+        var (loans, extents) = (new List<RangeLoan>(ranges.Length), new List<Extent>(ranges.Length));
+        foreach (var range in ranges)
+        {
+            var (name, generation) = _placement.NameForLoan(range.Length, Volume.Cached.PageSize);
+            loans.Add(new RangeLoan(snapshot, name, generation, range.DestinationOffset, range.SourceOffset));
+            extents.Add(loans[^1].ExtentAt(range.DestinationOffset, range.Length));
+        }
+
+        loans.ForEach(static loan => loan.Snapshot.Use());
+        lock (_shape)
+        {
+            _isUntouchedClone = false;
+            if (newLength > Table.Length)
+            {
+                _queue.Add(ShapeChange.Grow(newLength));
+            }
+
+            for (var i = 0; i < loans.Count; i++)
+            {
+                _queue.Add(ShapeChange.Share(extents[i].FileOffset, extents[i].Length, loans[i]));
+            }
+
+            _loans.AddRange(loans);
+            Show(Table.Replace(extents, newLength, Volume.BlockSize));
+        }
+
+        _placement.NoteUnsettled(this);
+    }
 
     IExtentMap ICloneableExtentMap.Clone() => throw new NotSupportedException("The file system clones by a system call.");
 
     /// <inheritdoc/>
     public override void CloseDescriptor()
     {
+        ReleaseAll();
         _buffered?.Dispose();
         base.CloseDescriptor();
     }

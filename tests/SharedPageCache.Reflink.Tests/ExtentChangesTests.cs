@@ -20,7 +20,7 @@ public sealed class ExtentChangesTests
                 {
                     var (answer, said) = Make(random);
                     var keeps = random.Next(2) == 0;
-                    table = table.Renewed(answer, keeps, Block);
+                    table = table.Renewed(answer, _ => keeps, Block);
                     model = [.. model.Select((old, i) => old == 0 ? 0 : keeps && old >= ExtentTable.FirstStaged ? old : said[i])];
                 }
                 else

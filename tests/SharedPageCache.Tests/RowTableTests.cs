@@ -18,7 +18,7 @@ public partial class RowTableTests
     ];
 
     /// <summary>Projects whose tests name rows too; they are read as text.</summary>
-    private static readonly string[] OtherProjects = ["tests/SharedPageCache.CowVolume.Tests", "tests/SharedPageCache.TestKit.Tests", "tests/SharedPageCache.Stress"];
+    private static readonly string[] OtherProjects = ["tests/SharedPageCache.CowVolume.Tests", "tests/SharedPageCache.TestKit.Tests", "tests/SharedPageCache.Stress", "tests/SharedPageCache.Reflink.Tests"];
 
     private static (string Name, string Attributes)[] OtherTests { get; } = [.. ReadOtherTests()];
 

@@ -8,6 +8,7 @@ internal static unsafe class WritableFile
 {
     private const uint CloneRequest = 0x40049409;   // FICLONE
     private const uint CloneRangeRequest = 0x4020940D;   // FICLONERANGE
+    private const uint DedupeRequest = 0xC0189436;   // FIDEDUPERANGE
     private const int KeepSize = 1;                 // FALLOC_FL_KEEP_SIZE
     private const int Punch = 2;                    // FALLOC_FL_PUNCH_HOLE
     private const int CurrentFolder = -100;         // AT_FDCWD
@@ -126,6 +127,38 @@ internal static unsafe class WritableFile
         finally
         {
             source.DangerousRelease();
+        }
+    }
+
+    /// <summary>Has the file system compare two ranges and share their blocks as far as they are equal (FIDEDUPERANGE).</summary>
+    /// <param name="source">The file whose blocks stay.</param>
+    /// <param name="sourceOffset">First byte in the source, a multiple of the block size.</param>
+    /// <param name="target">The file that gets them, open for writing.</param>
+    /// <param name="offset">First byte in the target, a multiple of the block size.</param>
+    /// <param name="length">Length in bytes, a multiple of the block size unless both files end there.</param>
+    /// <param name="path">The target's name.</param>
+    /// <returns>How many bytes are shared; 0 if the ranges differ.</returns>
+    /// <exception cref="IOException">The file system failed.</exception>
+    public static long Dedupe(SafeFileHandle source, long sourceOffset, SafeFileHandle target, long offset, long length, string path)
+    {
+        var isHeld = false;
+        target.DangerousAddRef(ref isHeld);
+        try
+        {
+            // struct file_dedupe_range: the source's offset, the length, one range (16 bits, the rest reserved); then of the range the target's descriptor, its offset, the bytes
+            // that were shared, and what came of it: 1 if they differ, an error number less than 0.
+            var range = stackalloc long[] { sourceOffset, length, 1, target.DangerousGetHandle(), offset, 0, 0 };
+            if (LibC.ioctl(source, DedupeRequest, range) != 0)
+            {
+                throw LibC.LastError("Sharing equal ranges (FIDEDUPERANGE)", path);
+            }
+
+            var status = (int)range[6];
+            return status < 0 ? throw LibC.Error("Sharing equal ranges (FIDEDUPERANGE)", path, -status) : status == 0 ? range[5] : 0;
+        }
+        finally
+        {
+            target.DangerousRelease();
         }
     }
 
