@@ -11,7 +11,7 @@ public partial class RowTableTests
 
     private static readonly string[] RequiredRows =
     [
-        "A1", "A2", "A3", "A4", "A5", "A6", "A7", "A9", "A10", "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B11", "B12", "C1", "C2", "C3", "C4", "C5",
+        "A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9", "A10", "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B11", "B12", "C1", "C2", "C3", "C4", "C5",
         "D1", "D2", "D3", "D4", "D5", "E1", "E2", "E3", "E4", "E5", "E6", "E7", "E8", "E9", "F1", "F2", "F3", "F4", "F5", "F6", "G1", "G2", "G3", "G4", "G5", "G6", "G7", "H1", "H2", "H3", "H4", "H5",
         "I1", "I2", "I3", "I5", "J1", "J2", "J3", "J4",
         .. Enumerable.Range(1, 38).Select(number => $"L{number}"),

@@ -51,7 +51,6 @@ public class SealTests
     }
 
     [Theory]
-    [Trait("Contract", "C8")]
     [MemberData(nameof(EachWrite))]
     public async Task Each_way_to_change_a_file_that_cannot_be_written_is_refused_and_changes_nothing(string way, string why)
     {
@@ -195,7 +194,6 @@ public class SealTests
     public static TheoryData<string> WaitingWrites => new("write", "whole page", "around", "grow", "write behind the end", "range", "hole");
 
     [Theory]
-    [Trait("Contract", "C8")]
     [MemberData(nameof(WaitingWrites))]
     public async Task What_waits_for_engine_or_device_when_the_file_is_sealed_is_refused_as_a_whole(string kind)
     {
@@ -247,7 +245,6 @@ public class SealTests
     }
 
     [Fact]
-    [Trait("Contract", "C8")]
     public async Task Nothing_changes_after_a_seal_whoever_writes_and_what_was_written_before_is_there()
     {
         const int Writers = 4;
