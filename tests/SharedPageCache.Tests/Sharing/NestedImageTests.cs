@@ -48,10 +48,10 @@ public class NestedImageTests
         foreach (var each in clones.Append(image))
         {
             Assert.Equal(expected[..(7 * Page)], each.ReadAt(10 * Page, 7 * Page));
-            Assert.Equal(files[3].FrameAt(9 * Page), each.FrameAt(31 * Page));
+            Assert.Equal(FrameOf(files[3], 9 * Page), FrameOf(each, 31 * Page));
         }
 
-        Assert.Equal(files[3].FrameAt(9 * Page), deepest[5].FrameAt(0));
+        Assert.Equal(FrameOf(files[3], 9 * Page), FrameOf(deepest[5], 0));
         Assert.Equal(15, cache.Device.BlocksRead);
         Assert.Equal(15 * Page, cache.Figures.ResidentBytes);
 
@@ -81,10 +81,10 @@ public class NestedImageTests
         inClone.InvalidateExtents(10 * Page, Page);
         var reads = cache.Device.BlocksRead;
         Assert.Equal(bytes, inClone.ReadAt(10 * Page, Page));
-        Assert.Equal(clone.FrameAt(32 * Page), inClone.FrameAt(10 * Page));
+        Assert.Equal(FrameOf(clone, 32 * Page), FrameOf(inClone, 10 * Page));
         Assert.Equal(before, file.ReadAll());
-        Assert.NotEqual(file.FrameAt(10 * Page), inClone.FrameAt(10 * Page));
-        Assert.Equal(file.FrameAt(11 * Page), inClone.FrameAt(11 * Page));
+        Assert.NotEqual(FrameOf(file, 10 * Page), FrameOf(inClone, 10 * Page));
+        Assert.Equal(FrameOf(file, 11 * Page), FrameOf(inClone, 11 * Page));
         Assert.Equal(reads, cache.Device.BlocksRead);
 
         // It moves a page of its own file to another place of its device: extents of the inner map, blocks that are known already.
@@ -93,7 +93,7 @@ public class NestedImageTests
         inner.Replace(new Extent(0, 6 * Page, 10 * Page), new Extent(6 * Page, Page, 50 * Page), new Extent(8 * Page, 8 * Page, 30 * Page));
         file.InvalidateExtents(6 * Page, Page);
         Assert.Equal(cache.Device.Copy(50 * Page, Page), file.ReadAt(6 * Page, Page));
-        Assert.Equal(image.FrameAt(50 * Page), file.FrameAt(6 * Page));
+        Assert.Equal(FrameOf(image, 50 * Page), FrameOf(file, 6 * Page));
         Assert.Equal(reads, cache.Device.BlocksRead);
         Assert.Equal(before[(6 * Page)..(7 * Page)], inClone.ReadAt(6 * Page, Page));
     }
@@ -118,6 +118,12 @@ public class NestedImageTests
         Assert.Equal(cache.Device.Copy(33 * Page, Page), file.ReadAt(11 * Page, Page));
         Assert.Equal(cache.Device.Copy(33 * Page, Page), image.ReadAt(33 * Page, Page));
         Assert.Equal(reads + 1, cache.Device.BlocksRead);
+    }
+
+    private static FrameIndex FrameOf(MappedFile file, long offset)
+    {
+        file.ReadAt(offset, 1);
+        return file.FrameAt(offset);
     }
 
     /// <summary>A file of the file system in an image, on the volume that the image lies on.</summary>
