@@ -60,7 +60,7 @@ public sealed class SqliteBranchStore : IDisposable, IAsyncDisposable
         try
         {
             _home = home(Cache);
-            _files = new StoreFiles(new Catalog(_home), new RoomKeeper(_home, Cache));
+            _files = new StoreFiles(new Catalog(_home), new RoomKeeper(_home, Cache), Cache.Options.CapacityBytes / Cache.Options.PageSize);
             VfsName = $"spc-{Interlocked.Increment(ref s_lastNumber)}";
             _vfs = new VfsRegistration(library, VfsName, _files);
         }

@@ -13,17 +13,18 @@ public sealed class CompatibilityTests(ITestOutputHelper output)
 {
     private const int TransactionsOfMode = 1_250;
 
+    public static IEnumerable<object[]> Modes => [["DELETE", 4096], ["TRUNCATE", 1024], ["PERSIST", 4096], ["WAL", 4096]];
+
     [Theory]
-    [InlineData("DELETE", 4096)]
-    [InlineData("TRUNCATE", 1024)]
-    [InlineData("PERSIST", 4096)]
-    [InlineData("WAL", 4096)]
-    public void Every_statement_gives_what_it_gives_on_the_other_vfs(string mode, int pageSize)
+    [InFile(Rows = nameof(Modes))]
+    [OnXfs(Rows = nameof(Modes))]
+    [OnBtrfs(Rows = nameof(Modes))]
+    public void Every_statement_gives_what_it_gives_on_the_other_vfs(HomeKind home, string mode, int pageSize)
     {
         var seed = int.TryParse(Environment.GetEnvironmentVariable("SPC_SEED"), out var given) ? given : Random.Shared.Next();
         output.WriteLine($"seed {seed}; again: SPC_SEED={seed} dotnet test --filter {nameof(CompatibilityTests)}");
         var random = new Random(seed);
-        using var store = new TestStore(cacheBytes: 4 << 20);
+        using var store = new TestStore(home, cacheBytes: 4 << 20);
         using var ordinary = new SqliteConnection($"Data Source={store.PathOf("ordinary.db")};Pooling=False");
         ordinary.Open();
         var ours = store.Store.Connect("main");

@@ -1,4 +1,5 @@
 using SharedPageCache.Sqlite.Locking;
+using SharedPageCache.Sqlite.Native;
 
 namespace SharedPageCache.Sqlite.Files;
 
@@ -6,18 +7,12 @@ namespace SharedPageCache.Sqlite.Files;
 internal sealed class MainFile(StoreFiles store, Database database, OpenFlags flags)
     : VfsFile(store, database.Main, database, flags)
 {
-    /// <summary>
-    /// A cursor holds a page for each level of its tree, so few are ever fetched at the same time; what does not find a place
-    /// is read by copy.
-    /// </summary>
-    private const int MostFetched = 128;
-
-    private readonly int _pageSize = database.Main.Pages.Volume.PageSize;
-    private (nint Address, KeptPage Page)[] _fetched = new (nint, KeptPage)[8];
-    private int _fetchedCount;
     private LockLevel _level;
     private WalLocks _walLocks;
     private bool _usesWalIndex;
+
+    /// <summary>The pages that the connection has in place.</summary>
+    public FetchedPages Fetched { get; } = new(database.Main.Pages, store.CachePages);
 
     private Database Database => Owner!;
 
@@ -27,7 +22,11 @@ internal sealed class MainFile(StoreFiles store, Database database, OpenFlags fl
 
     public override bool TryLock(LockLevel level) => Database.Lock.TryRaise(ref _level, level);
 
-    public override void Unlock(LockLevel level) => Database.Lock.Lower(ref _level, level);
+    public override void Unlock(LockLevel level)
+    {
+        Fetched.Drop();
+        Database.Lock.Lower(ref _level, level);
+    }
 
     public override void ExpectLength(long length)
     {
@@ -60,72 +59,40 @@ internal sealed class MainFile(StoreFiles store, Database database, OpenFlags fl
     public bool TryLockShared(int first, int count, bool alone) =>
         Database.WalIndex.TryTake(ref _walLocks, first, count, alone);
 
-    public void UnlockShared(int first, int count) => Database.WalIndex.Give(ref _walLocks, first, count);
+    public void UnlockShared(int first, int count)
+    {
+        Fetched.Drop();
+        Database.WalIndex.Give(ref _walLocks, first, count);
+    }
 
     public void UnmapShared()
     {
         if (_usesWalIndex)
         {
+            Fetched.Drop();
             Database.WalIndex.Give(ref _walLocks, 0, WalIndex.LockCount);
             Database.WalIndex.Leave();
             _usesWalIndex = false;
         }
     }
 
-    /// <summary>Pins the page that has a range, loading it if need be.</summary>
-    /// <returns>Whether it was pinned: not if the range is in two pages or reaches behind the end, or too much is pinned.</returns>
-    public bool TryFetch(long offset, int count, out KeptPage page)
+    /// <summary>Where a range of the file is in memory, until it is given back; zero if it is to be read by copy.</summary>
+    public nint Fetch(long offset, int count) => offset + count > File.Length ? 0 : Fetched.Fetch(offset, count);
+
+    public void Unfetch(long offset, nint address) => Fetched.Unfetch(offset, address);
+
+    /// <summary>What was fetched before is not handed out again.</summary>
+    public void DropFetched() => Fetched.Drop();
+
+    protected override void PassMoment()
     {
-        page = default;
-        if (offset + count > File.Length || (offset & (_pageSize - 1)) + count > _pageSize || _fetchedCount == MostFetched)
-        {
-            return false;
-        }
-
-        if (!File.Pages.TryKeep(offset, out page))
-        {
-            Span<byte> first = stackalloc byte[1];
-            File.Pages.Read(offset, first);
-            if (!File.Pages.TryKeep(offset, out page))
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
-
-    public void NoteFetched(nint address, KeptPage page)
-    {
-        if (_fetchedCount == _fetched.Length)
-        {
-            Array.Resize(ref _fetched, 2 * _fetchedCount);
-        }
-
-        _fetched[_fetchedCount++] = (address, page);
-    }
-
-    /// <summary>Gives back a page by its address. The newest first: cursors climb back as they went down.</summary>
-    public void Unfetch(nint address)
-    {
-        for (var i = _fetchedCount - 1; i >= 0; i--)
-        {
-            if (_fetched[i].Address == address)
-            {
-                _fetched[i].Page.Release();
-                _fetched[i] = _fetched[--_fetchedCount];
-                return;
-            }
-        }
+        Fetched.Drop();
+        base.PassMoment();
     }
 
     public override void Close()
     {
-        while (_fetchedCount > 0)
-        {
-            _fetched[--_fetchedCount].Page.Release();
-        }
-
+        Fetched.Clear();
         UnmapShared();
         Unlock(LockLevel.None);
         Store.Catalog.Close(Database);

@@ -3,7 +3,7 @@ using SharedPageCache.Sqlite.Homes;
 namespace SharedPageCache.Sqlite.Files;
 
 /// <summary>The files of a store as SQLite opens, looks for and deletes them, and the last thing that went wrong.</summary>
-internal sealed class StoreFiles(Catalog catalog, RoomKeeper room)
+internal sealed class StoreFiles(Catalog catalog, RoomKeeper room, long cachePages)
 {
     private Exception? _lastFailure;
 
@@ -12,6 +12,9 @@ internal sealed class StoreFiles(Catalog catalog, RoomKeeper room)
     public RoomKeeper Room { get; } = room;
 
     public IHome Home => Catalog.Home;
+
+    /// <summary>How many pages the cache has room for.</summary>
+    public long CachePages { get; } = cachePages;
 
     /// <summary>What a function that SQLite called has thrown last.</summary>
     public Exception? LastFailure => Volatile.Read(ref _lastFailure);

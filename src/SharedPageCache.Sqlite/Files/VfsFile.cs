@@ -47,7 +47,7 @@ internal class VfsFile(StoreFiles store, StoredFile file, Database? owner, OpenF
         }
 
         Admit(source.Length, offset);
-        Owner?.PassMoment();
+        PassMoment();
         File.Write(source, offset);
         return true;
     }
@@ -59,10 +59,13 @@ internal class VfsFile(StoreFiles store, StoredFile file, Database? owner, OpenF
             return false;
         }
 
-        Owner?.PassMoment();
+        PassMoment();
         File.SetLength(length);
         return true;
     }
+
+    /// <summary>The file is going to be changed.</summary>
+    protected virtual void PassMoment() => Owner?.PassMoment();
 
     /// <summary>Makes sure that what is begun by a write can be ended.</summary>
     protected virtual void Admit(int count, long offset) => Store.Room.AdmitToJournal(count);

@@ -220,8 +220,8 @@ internal static unsafe class FileFunctions
     }
 
     /// <summary>
-    /// A page where it is: the cache's own memory, pinned until <see cref="Unfetch"/>. SQLite reads by copy what it is not
-    /// given so.
+    /// A page where it is: the cache's own memory, pinned until <see cref="Unfetch"/> and longer (<see cref="FetchedPages"/>). SQLite
+    /// reads by copy what it is not given so.
     /// </summary>
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static int Fetch(FileLayout* file, long offset, int count, nint* address)
@@ -229,14 +229,7 @@ internal static unsafe class FileFunctions
         try
         {
             *address = 0;
-            var main = MainOf(file);
-            if (main.TryFetch(offset, count, out var page))
-            {
-                // The memory is native and does not move: the address holds without fixing it.
-                *address = (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(page.Span));
-                main.NoteFetched(*address, page);
-            }
-
+            *address = MainOf(file).Fetch(offset, count);
             return ResultCode.Ok;
         }
         catch (Exception error)
@@ -245,13 +238,17 @@ internal static unsafe class FileFunctions
         }
     }
 
-    /// <summary>Gives a page back. Without an address: a hint that mappings are out of date, which pinned pages never are.</summary>
+    /// <summary>Gives a page back; without an address, all that is not held: the file is going to change, or has.</summary>
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static int Unfetch(FileLayout* file, long offset, nint address)
     {
         if (address != 0)
         {
-            MainOf(file).Unfetch(address);
+            MainOf(file).Unfetch(offset, address);
+        }
+        else
+        {
+            MainOf(file).DropFetched();
         }
 
         return ResultCode.Ok;
