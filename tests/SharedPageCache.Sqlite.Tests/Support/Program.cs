@@ -17,8 +17,22 @@ internal static class Program
             case ["system", var path]:
                 BranchWithSystemLibrary(path);
                 return 0;
+            case ["first", var path]:
+                // Nobody has used SQLite in this process.
+                try
+                {
+                    using var store = SqliteBranchStore.Open(path, new SqliteBranchStoreOptions { CapacityBytes = 8 << 20 });
+                    Console.WriteLine(store.Databases.Count);
+                    return 0;
+                }
+                catch (InvalidOperationException error)
+                {
+                    Console.WriteLine(error.Message);
+                    return 1;
+                }
+
             default:
-                Console.Error.WriteLine("usage: write STORE JOURNALMODE | system STORE");
+                Console.Error.WriteLine("usage: write STORE JOURNALMODE | system STORE | first STORE");
                 return 2;
         }
     }

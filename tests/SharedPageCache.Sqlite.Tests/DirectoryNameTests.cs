@@ -1,0 +1,146 @@
+using Microsoft.Data.Sqlite;
+using SharedPageCache.Reflink;
+using SharedPageCache.Sqlite.Files;
+using SharedPageCache.Sqlite.Homes;
+using SharedPageCache.Sqlite.Tests.Support;
+
+namespace SharedPageCache.Sqlite.Tests;
+
+/// <summary>The names of clones in a directory: they wait for the next sync, and what becomes of them if somebody is in the way.</summary>
+public sealed class DirectoryNameTests
+{
+    [Theory]
+    [OnXfs]
+    [OnBtrfs]
+    public async Task A_branch_has_its_name_with_the_next_sync_of_anybody(HomeKind home)
+    {
+        using var store = new TestStore(home);
+        using (var main = store.Store.Connect("main"))
+        {
+            main.Run("PRAGMA synchronous=FULL");
+            StampedTable.Create(main);
+            store.Store.Branch("main", "one");
+            store.Store.Branch("one", "two");
+            store.Store.Branch("main", "gone");
+            store.Store.Delete("gone");
+            Assert.False(File.Exists(store.Path + "one"));
+            Assert.Equal(["main", "one", "two"], store.Store.Databases.Select(static database => database.Name));
+            Assert.Equal(0, StampedTable.Read(store, "two"));
+            StampedTable.Stamp(main, 1);
+        }
+
+        Assert.Equal([".spc-lock", ".spc-probe", "main", "one", "two"], Names(store));
+        store.Store.Branch("main", "three");
+        await store.Store.FlushAsync();
+        Assert.True(File.Exists(store.Path + "three"));
+        store.Reopen();
+        Assert.Equal((0, 0, 1), (StampedTable.Read(store, "one"), StampedTable.Read(store, "two"), StampedTable.Read(store, "three")));
+    }
+
+    [Theory]
+    [OnXfs]
+    [OnBtrfs]
+    public async Task Somebody_who_has_taken_a_name_keeps_it_and_is_told_of_until_he_is_gone(HomeKind home)
+    {
+        using var store = new TestStore(home);
+        using (var main = store.Store.Connect("main"))
+        {
+            StampedTable.Create(main);
+        }
+
+        // Before: there is no branch.
+        var path = store.Path + "branch";
+        await File.WriteAllTextAsync(path, "somebody else's");
+        Assert.Contains(path, Assert.Throws<IOException>(() => store.Store.Branch("main", "branch")).Message, StringComparison.Ordinal);
+        Assert.False(store.Store.Exists("branch"));
+        File.Delete(path);
+
+        // Afterwards: it cannot be made durable, and neither can anything that comes after it; nothing is lost.
+        store.Store.Branch("main", "branch");
+        store.Store.Create("other");
+        await File.WriteAllTextAsync(path, "somebody else's");
+        Assert.Contains(path, (await Assert.ThrowsAsync<IOException>(() => store.Store.FlushAsync())).Message, StringComparison.Ordinal);
+        Assert.Throws<IOException>(() => store.Store.Rename("other", "renamed"));
+        Assert.Equal(["branch", "main", "other"], store.Store.Databases.Select(static database => database.Name));
+        using (var main = store.Store.Connect("main"))
+        {
+            main.Run("PRAGMA synchronous=FULL");
+            Assert.Equal(ResultCode.IoSync, Assert.Throws<SqliteException>(() => StampedTable.Stamp(main, 1)).SqliteExtendedErrorCode);
+            Assert.Contains(path, store.Store.LastFailure!.Message, StringComparison.Ordinal);
+        }
+
+        Assert.Equal("somebody else's", await File.ReadAllTextAsync(path));
+        File.Delete(path);
+        store.Store.Rename("other", "renamed");
+        Assert.Equal([".spc-lock", ".spc-probe", "branch", "main", "renamed"], Names(store));
+        store.Reopen();
+        Assert.Equal((0, 0), (StampedTable.Read(store, "main"), StampedTable.Read(store, "branch")));
+    }
+
+    [Theory]
+    [OnXfs]
+    public void A_cache_with_a_reflink_store_of_the_application_is_refused(HomeKind home)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return;
+        }
+
+        using var folder = new TemporaryFolder(home);
+        using var cache = new PageCache(new PageCacheOptions { CapacityBytes = 8 << 20 });
+        Directory.CreateDirectory(folder.PathOf("store"));
+        var options = new SqliteBranchStoreOptions { Cache = cache };
+        using (var own = new ReflinkStore(cache))
+        {
+            Assert.Throws<InvalidOperationException>(() => SqliteBranchStore.Open(folder.PathOf("store"), options));
+        }
+
+        // It has not become a store.
+        Assert.Empty(Directory.GetFileSystemEntries(folder.PathOf("store")));
+        using var store = SqliteBranchStore.Open(folder.PathOf("store"), options);
+        store.Create("main");
+    }
+
+    /// <summary>Between the moment when a clone is looked at and the one when it is made durable.</summary>
+    [Theory]
+    [OnXfs]
+    public async Task A_clone_that_is_given_up_while_others_are_named_is_passed_over(HomeKind home)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return;
+        }
+
+        using var folder = new TemporaryFolder(home);
+        using var cache = new PageCache(new PageCacheOptions { CapacityBytes = 8 << 20 });
+        using var store = new ReflinkStore(cache, new ReflinkStoreOptions { AllowWriting = true });
+        await File.WriteAllTextAsync(folder.PathOf("origin"), "content");
+        using var origin = store.OpenForWriting(folder.PathOf("origin"));
+        var clones = new ClonesToName();
+        var made = new Dictionary<string, ReflinkedFile>();
+        foreach (var name in new[] { "a-journal", "a", "b" })
+        {
+            made[name] = await origin.CloneForLaterAsync(folder.PathOf(name), folder.PathOf(".spc-" + name));
+            clones.Add(name, made[name]);
+        }
+
+        var flushes = 0;
+        clones.NameAll(() =>
+        {
+            flushes++;
+            Assert.True(clones.TryRemove("a"));
+            made["a"].File.Delete();
+            made["a"].Dispose();
+        });
+        Assert.Equal(1, flushes);
+        Assert.False(clones.TryRemove("a"));
+        Assert.False(clones.TryRemove("b"));
+        await origin.File.Volume.FlushAsync();
+        Assert.Equal(["a-journal", "b", "origin"], Directory.GetFiles(folder.PathOf("")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        made["a-journal"].Dispose();
+        made["b"].Dispose();
+        cache.Verify();
+    }
+
+    private static IEnumerable<string?> Names(TestStore store) => Directory.GetFiles(store.Path).Select(Path.GetFileName).Order(StringComparer.Ordinal);
+}
