@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
 using SharedPageCache.Concurrency;
+using SharedPageCache.Diagnostics;
 using SharedPageCache.Faults;
 using SharedPageCache.Mappings;
 
@@ -72,16 +73,15 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool TryRead(long offset, Span<byte> destination, out int bytesRead)
     {
-        ThrowIfUnusable(offset);
-        var tree = _mapping.Tree;
-        if (_reader.TryCopyInOnePage(_mapping, tree, offset, destination))
+        var (mapping, reader) = (_mapping, _reader);
+        if (_closed != 0 || mapping.Volume.IsDetached || !PageReader.IsWords(destination)
+            || !reader.TryCopyWords(mapping, offset, destination, out var use))
         {
-            _reader.Hits.Add(1);
-            bytesRead = destination.Length;
-            return true;
+            return TryReadInPage(offset, destination, out bytesRead);
         }
 
-        return TryReadPages(tree, offset, destination, out bytesRead);
+        bytesRead = destination.Length;
+        return reader.IsUsual(mapping, offset, use) ? reader.CountHit() : reader.CountRareHit(mapping, offset);
     }
 
     /// <summary>Reads, blocking the thread if pages have to be loaded.</summary>
@@ -95,15 +95,15 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public int Read(long offset, Span<byte> destination)
     {
-        ThrowIfUnusable(offset);
-        if (_reader.TryCopyInOnePage(_mapping, _mapping.Tree, offset, destination))
+        var (mapping, reader) = (_mapping, _reader);
+        if (_closed != 0 || mapping.Volume.IsDetached || !PageReader.IsWords(destination)
+            || !reader.TryCopyWords(mapping, offset, destination, out var use))
         {
-            _reader.Hits.Add(1);
-            return destination.Length;
+            return ReadInPage(offset, destination);
         }
 
-        var cursor = _engine.Reads.Begin(_mapping, offset, destination.Length);
-        return cursor.CopyResident(destination) ? cursor.Done : _engine.Reads.Read(cursor, _mapping, destination);
+        _ = reader.IsUsual(mapping, offset, use) ? reader.CountHit() : reader.CountRareHit(mapping, offset);
+        return destination.Length;
     }
 
     /// <summary>Reads; completes synchronously and allocates nothing if all is in memory.</summary>
@@ -131,15 +131,6 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
         return ReadPagesAsync(offset, destination, cancellationToken);
     }
 
-    /// <summary>What is no hit inside one page.</summary>
-    private ValueTask<int> ReadPagesAsync(long offset, Memory<byte> destination, CancellationToken cancellationToken)
-    {
-        var cursor = _engine.Reads.Begin(_mapping, offset, destination.Length);
-        return cursor.CopyResident(destination.Span)
-            ? new ValueTask<int>(cursor.Done)
-            : _engine.Reads.ReadAsync(cursor, _mapping, destination, cancellationToken);
-    }
-
     /// <summary>Leases the page at an offset if it is in memory and leases may hold one more frame.</summary>
     /// <param name="offset">A byte of the page, inside the file.</param>
     /// <param name="lease">The lease, which the caller disposes.</param>
@@ -149,20 +140,16 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool TryPin(long offset, out PageLease lease)
     {
-        ThrowIfUnusable(offset);
-        var tree = _mapping.Tree;
-        ThrowIfOutside(offset, tree);
-        if (!_engine.Leases.TryTake(_mapping, tree, offset >> _engine.Rooms.PageShift, out var hold))
+        var (mapping, leases) = (_mapping, _engine.Leases);
+        var tree = mapping.Tree;
+        var frame = -1;
+        if (_closed != 0 || mapping.Volume.IsDetached || (ulong)offset >= (ulong)tree.Length || !leases.TryTakeHot(mapping, tree, offset, out frame))
         {
-            lease = default;
-            return false;
+            return TryPinAny(offset, frame, out lease);
         }
 
-        var inPage = (int)offset & (_engine.Rooms.PageSize - 1);
-        var span = _engine.Leases.Span(hold)[inPage..];
-        lease = new PageLease(
-            _engine.Leases, hold.Frame, _engine.Leases.Enter(LeaseKind.Stack, _mapping, offset, hold, origin: null), Clip(span, tree.Length - offset));
-        return true;
+        lease = new PageLease(leases, frame, HolderTable.Untracked, leases.Span(frame, offset, tree.Length));
+        return _reader.CountHit();
     }
 
     /// <summary>Leases the page at an offset, loading it if need be.</summary>
@@ -442,21 +429,6 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
             _engine.Leases, hold.Frame, _engine.Leases.Enter(LeaseKind.Memory, _mapping, offset, hold, origin), memory[..(int)Math.Min(memory.Length, end - offset)]);
     }
 
-    /// <summary>What is no read inside one page that is in memory.</summary>
-    private bool TryReadPages(PageTree tree, long offset, Span<byte> destination, out int bytesRead)
-    {
-        var count = (int)Math.Max(0, Math.Min(destination.Length, tree.Length - offset));
-        bytesRead = _reader.CopyResident(_mapping, tree, offset, destination[..count]);
-        if (bytesRead == count)
-        {
-            return true;
-        }
-
-        destination[..bytesRead].Clear();
-        bytesRead = 0;
-        return false;
-    }
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void ThrowIfUnusable(long offset)
     {
@@ -474,7 +446,7 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
             throw new ObjectDisposedException(nameof(MappedFile), $"The handle of file {Name} is closed.");
         }
 
-        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        throw new ArgumentOutOfRangeException(nameof(offset), offset, "The offset is negative.");
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using SharedPageCache.Diagnostics;
 using SharedPageCache.Faults;
 
@@ -54,6 +55,7 @@ public ref struct PageLease
     /// <summary>Gives the page back. Further calls on the same variable do nothing.</summary>
     /// <exception cref="InvalidOperationException">A copy was disposed before; always found in checked mode.</exception>
     /// <exception cref="CacheCorruptionException">Checked mode finds that the page was changed. It is given back all the same.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Dispose()
     {
         var owner = _owner;

@@ -49,12 +49,21 @@ internal sealed class ThreadCounter
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Add(long value)
     {
+        // The usual case first: without a profile the compiler takes what it reads first for that.
         var cell = t_last;
-        if (cell is null || cell.Owner != this)
+        if (cell is not null && cell.Owner == this)
         {
-            cell = FindCell();
+            Atomic.StoreRelease(ref cell.Count.Value, cell.Count.Value + value);
+            return;
         }
 
+        AddToAnother(value);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void AddToAnother(long value)
+    {
+        var cell = FindCell();
         Atomic.StoreRelease(ref cell.Count.Value, cell.Count.Value + value);
     }
 

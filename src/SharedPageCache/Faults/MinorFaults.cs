@@ -26,6 +26,9 @@ namespace SharedPageCache.Faults;
 /// </remarks>
 internal sealed class MinorFaults(Rooms rooms, PageInstaller installer, LoadTable loads)
 {
+    /// <summary>One brings the bucket, the next the first header, the last the second one or the page.</summary>
+    private const int LookUpsAhead = 3;
+
     private readonly FrameTable _frames = rooms.Frames;
 
     /// <summary>How an attempt to find the page in memory ended.</summary>
@@ -162,6 +165,7 @@ internal sealed class MinorFaults(Rooms rooms, PageInstaller installer, LoadTabl
             return new Result(Outcome.NotInMemory);
         }
 
+        PrefetchFollowing(identity, found.Leaf, Window.SlotOf(page));
         _frames.Pin(frame);
         var state = _frames[frame].State.Load();
         if (_frames.IdentityOf(frame) == identity && IsStillTrue(file, page, found))
@@ -182,6 +186,30 @@ internal sealed class MinorFaults(Rooms rooms, PageInstaller installer, LoadTabl
 
         Unpin(frame);
         return new Result(Outcome.Busy);
+    }
+
+    /// <summary>
+    /// Most of a minor fault is waiting for memory: the bucket, the headers on its chain, the page, each of which leads to the next. Who faults one page
+    /// faults the next one, as a rule. So the look-ups of the pages behind are begun here, each fault bringing each of them one step further. Slots are
+    /// read plainly: a hint.
+    /// </summary>
+    private void PrefetchFollowing(BlockIdentity identity, Leaf leaf, int slot)
+    {
+        var slots = leaf.Slots;
+        if (identity.Generation != 0 || slot + LookUpsAhead >= slots.Length)
+        {
+            return;
+        }
+
+        for (var ahead = 1; ahead <= LookUpsAhead; ahead++)
+        {
+            var reference = new PageReference(slots[slot + ahead]);
+            if (reference.Kind == ReferenceKind.OnDevice
+                && rooms.Table.Prefetch(BlockIdentity.Of(identity.Volume, reference.Block, 0), LookUpsAhead - ahead) is var frame and >= 0)
+            {
+                rooms.Arena.Prefetch(frame);
+            }
+        }
     }
 
     private Result FindComposite(Leaf leaf, int slot)

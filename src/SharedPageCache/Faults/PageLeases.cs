@@ -27,6 +27,74 @@ internal sealed class PageLeases(Rooms rooms, PageFaults faults)
 
     private readonly CheckedMode? _checked = rooms.Checked;
     private readonly AlignedBuffer _zeroPage = new(rooms.PageSize);
+    private readonly PageReader _reader = rooms.Reader;
+    private readonly FrameTable _frames = rooms.Frames;
+    private readonly NativeArray<FrameHeader> _headers = rooms.Frames.Headers;
+    private readonly Turnstile _turns = rooms.LeaseTurns;
+    private readonly Arena _arena = rooms.Arena;
+    private readonly int _pageShift = rooms.PageShift;
+
+    /// <summary>The frames that are charged to leases; null in checked mode, where every lease has a ticket.</summary>
+    private readonly FrameBits? _charged = rooms.Checked is null ? rooms.LeasedFrames : null;
+
+    /// <summary>
+    /// Leases a page of a file of one level that is leased and used all the time, so that nothing changes but its pins and the count of hits.
+    /// The steps and their order are those of <see cref="TryTake(FileMapping, PageTree, long, out PageHold)"/>: pin (a full fence), state, slot,
+    /// charge. Whatever is not usual is left to it.
+    /// </summary>
+    /// <param name="file">The file.</param>
+    /// <param name="tree">Its version.</param>
+    /// <param name="offset">A byte of the page; a negative one is in no page of the file.</param>
+    /// <param name="frame">The frame that was pinned, also if the page was not leased: then the caller gives the pin back. -1 if there is none.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryTakeHot(FileMapping file, PageTree tree, long offset, out int frame)
+    {
+        frame = -1;
+        var charged = _charged;
+        var leaves = tree.Leaves;
+        var page = offset >> _pageShift;
+        if (charged is null || leaves is null || (ulong)Window.Of(page) >= (ulong)leaves.Length)
+        {
+            return false;
+        }
+
+        var leaf = Atomic.LoadAcquire(ref leaves[(int)Window.Of(page)]);
+        if (leaf is null)
+        {
+            return false;
+        }
+
+        var reference = leaf[Window.SlotOf(page)];
+        if (!reference.IsResident)
+        {
+            return false;
+        }
+
+        frame = reference.Frame;
+        ref var header = ref _headers[frame];
+        Atomic.Increment(ref header.Pins);
+        var state = header.State.Load();
+        return state.Admits(reference.Word) && state.IsReadable && leaf[Window.SlotOf(page)] == reference && charged.IsSet(frame)
+            && _reader.IsUsual(file, offset, header.Use);
+    }
+
+    /// <summary>The bytes of a leased page from an offset on, as far as the file goes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public ReadOnlySpan<byte> Span(int frame, long offset, long fileLength)
+    {
+        var pageSize = 1 << _pageShift;
+        var inPage = (int)offset & (pageSize - 1);
+        return _arena.Span(frame).Slice(inPage, (int)Math.Min(pageSize - inPage, fileLength - offset));
+    }
+
+    /// <summary>Gives a pin back that did not become a lease.</summary>
+    public void GiveUp(int frame)
+    {
+        if (frame >= 0)
+        {
+            faults.Unpin(frame);
+        }
+    }
 
     /// <summary>Leases the page if it is resident, without any wait.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -134,21 +202,27 @@ internal sealed class PageLeases(Rooms rooms, PageFaults faults)
     /// <param name="ticket">What <see cref="Enter"/> gave.</param>
     /// <exception cref="InvalidOperationException">Checked mode finds that the lease has ended before.</exception>
     /// <exception cref="CacheCorruptionException">Checked mode finds that the leased page has changed. It is given back.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Give(int frame, int ticket)
     {
-        if (ticket != HolderTable.Untracked)
+        if (ticket == HolderTable.Untracked)
         {
-            var fault = EndTracked(frame, ticket);
             GivePin(frame);
-            if (fault is not null)
-            {
-                throw new CacheCorruptionException([fault]);
-            }
-
-            return;
         }
+        else
+        {
+            GiveTracked(frame, ticket);
+        }
+    }
 
+    private void GiveTracked(int frame, int ticket)
+    {
+        var fault = EndTracked(frame, ticket);
         GivePin(frame);
+        if (fault is not null)
+        {
+            throw new CacheCorruptionException([fault]);
+        }
     }
 
     /// <summary>A heap lease was collected without having been disposed: gives its page back, and tells. On the finalizer.</summary>
@@ -174,12 +248,17 @@ internal sealed class PageLeases(Rooms rooms, PageFaults faults)
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void GivePin(int frame)
     {
         if (frame >= 0)
         {
-            faults.Unpin(frame);
-            rooms.LeaseTurns.Pulse();
+            if (_frames.Unpin(frame))
+            {
+                rooms.Pool.Return(frame);
+            }
+
+            _turns.Pulse();
         }
     }
 

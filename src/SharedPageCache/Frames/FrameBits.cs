@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using SharedPageCache.Concurrency;
 using SharedPageCache.Memory;
 
@@ -13,6 +14,7 @@ internal sealed class FrameBits(int frameCount)
 
     public long Bytes => _words.Bytes;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool IsSet(int frame) => (Atomic.LoadAcquire(ref _words[frame >> 6]) & Bit(frame)) != 0;
 
     /// <summary>Sets the flag of a frame; true for the one caller who set it.</summary>

@@ -90,7 +90,7 @@ internal struct FrameState
         /// Whether a reference with this generation (in the place where the word has it) may be copied optimistically.
         /// </summary>
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public bool Admits(long reference) => ((Word ^ reference) & GenerationMask | Word & ExclusiveBit) == 0;
+        public bool Admits(long reference) => (Word ^ reference) >>> GenerationShift == 0 && !IsExclusive;
 
         /// <summary>Whether nothing that a copy depends on has changed since.</summary>
         [MethodImpl(MethodImplOptions.AggressiveInlining)]

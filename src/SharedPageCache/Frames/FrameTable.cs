@@ -138,21 +138,28 @@ internal sealed class FrameTable
     /// The state first, then the pins: who detaches a frame has pinned it before, so who sees it detached and then no pin
     /// knows that the one who detached it has done with it.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool TryFreeDetached(ref FrameHeader header)
     {
         var seen = header.State.Load();
         return seen.Phase == FramePhase.Detached && header.PinsAcquire == 0 && header.State.TryFreeDetached(seen);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool UnpinnedLast(ref FrameHeader header)
     {
         if (header.PinsAcquire < 0)
         {
-            Atomic.Increment(ref header.Pins);
-            throw new InvalidOperationException("A page lease was released more often than it was taken.");
+            ThrowReleasedTooOften(ref header);
         }
 
         return TryFreeDetached(ref header);
+    }
+
+    private static void ThrowReleasedTooOften(ref FrameHeader header)
+    {
+        Atomic.Increment(ref header.Pins);
+        throw new InvalidOperationException("A page lease was released more often than it was taken.");
     }
 
     private NativeArray<uint> MakeEngineGenerations()

@@ -14,14 +14,17 @@ namespace SharedPageCache.Mappings;
 /// </remarks>
 internal sealed class NodeLedger
 {
+    private const int SumBits = 40;
+
     private long _nodeBytes;
     private long _garbageBytes;
     private long _leaves;
     private long _leavesMade;
     private long _buriedLeaves;
-    private long _touchedResidents;
     private long _logicalBytes;
-    private long _touchMoves;
+
+    /// <summary>Moves in the upper 24 bits, the sum in the lower 40: one atomic step for both.</summary>
+    private long _touches;
     private int _emptied;
 
     /// <summary>Bytes of nodes that may be reachable.</summary>
@@ -40,10 +43,10 @@ internal sealed class NodeLedger
     public long LeavesMade => Atomic.LoadAcquire(ref _leavesMade);
 
     /// <summary>Sum over all resident slots of the number of files that have used the page.</summary>
-    public long TouchedResidents => Atomic.LoadAcquire(ref _touchedResidents);
+    public long TouchedResidents => Atomic.LoadAcquire(ref _touches) << 64 - SumBits >> 64 - SumBits;
 
-    /// <summary>A number that moves, under the leaf's lock, before <see cref="TouchedResidents"/> does.</summary>
-    public long TouchMoves => Atomic.LoadAcquire(ref _touchMoves);
+    /// <summary>A number that moves, under the leaf's lock, with <see cref="TouchedResidents"/>.</summary>
+    public long TouchMoves => Atomic.LoadAcquire(ref _touches) >>> SumBits;
 
     /// <summary>Leaves that lost their last resident page since the last sweep.</summary>
     public int Emptied => Atomic.LoadAcquire(ref _emptied);
@@ -77,8 +80,7 @@ internal sealed class NodeLedger
     {
         if (count != 0)
         {
-            Atomic.Add(ref _touchMoves, 1);
-            Atomic.Add(ref _touchedResidents, count);
+            Atomic.Add(ref _touches, (1L << SumBits) + count);
         }
     }
 

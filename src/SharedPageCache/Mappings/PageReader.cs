@@ -57,6 +57,120 @@ internal sealed class PageReader(
             && TryCopyPage(file, tree, offset >> pageShift, inPage, destination, FrameTable.MaxUse);
     }
 
+    /// <summary>Whether a read is short enough for <see cref="TryCopyWords"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool IsWords(Span<byte> destination) => (uint)(destination.Length - sizeof(long)) <= sizeof(long);
+
+    /// <summary>
+    /// Reads eight to sixteen bytes inside one page of a file of one level: keys, pointers and headers, for which the way is all that they cost.
+    /// Nothing is called on the way, what is usual falls through, and little is kept for what is not, so that all of it stays in registers.
+    /// </summary>
+    /// <param name="file">The file.</param>
+    /// <param name="offset">First byte; a negative one is in no page of the file.</param>
+    /// <param name="destination">Where the bytes go; cleared, or as it was, if the method returns false.</param>
+    /// <param name="use">The frame's use count.</param>
+    /// <returns>Whether it was read. If so, the caller counts the hit, one way or the other.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryCopyWords(FileMapping file, long offset, Span<byte> destination, out byte use)
+    {
+        use = 0;
+        var tree = file.Tree;
+        var inPage = (uint)offset & (uint)(_pageSize - 1);
+        if (inPage + (uint)destination.Length > (uint)_pageSize || offset > tree.Length - destination.Length)
+        {
+            return false;
+        }
+
+        var leaves = tree.Leaves;
+        var page = offset >> pageShift;
+        if (leaves is null || (ulong)Window.Of(page) >= (ulong)leaves.Length)
+        {
+            return false;
+        }
+
+        var leaf = Atomic.LoadAcquire(ref leaves[(int)Window.Of(page)]);
+        if (leaf is null)
+        {
+            return false;
+        }
+
+        var slots = leaf.Slots;
+        var slot = (uint)Window.SlotOf(page);
+        if (slot >= (uint)slots.Length)
+        {
+            return false;
+        }
+
+        var reference = new PageReference(Atomic.LoadAcquire(ref slots[slot]));
+        if (!reference.IsResident)
+        {
+            return false;
+        }
+
+        ref var header = ref _headers[reference.Frame];
+        var state = header.State.Load();
+        if (!state.Admits(reference.Word))
+        {
+            return false;
+        }
+
+        arena.CopyWordsRacing(reference.Frame, inPage, destination);
+        Atomic.ReadBarrier();
+        if (!state.SameContentAs(header.State.Load()))
+        {
+            Arena.ClearWords(destination);
+            return false;
+        }
+
+        use = header.Use;
+        return true;
+    }
+
+    /// <summary>Whether a use of a page changes nothing but the count of hits: the frame's count is saturated, and the file has used the page before.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool IsUsual(FileMapping file, long offset, byte use)
+    {
+        // As a signed number a sampled count is below every limit.
+        if ((sbyte)use < FrameTable.MaxUse || file.Touches is not { } touches)
+        {
+            return false;
+        }
+
+        var page = offset >> pageShift;
+        return (touches.NearWordOf(page) >> (int)page & 1) != 0;
+    }
+
+    /// <summary>Counts a hit.</summary>
+    /// <returns>True, for its caller to return.</returns>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    public bool CountHit()
+    {
+        Hits.Add(1);
+        return true;
+    }
+
+    /// <summary>Counts a hit that is not usual. The page is looked for again: if it has moved meanwhile, its new frame is as much used.</summary>
+    /// <returns>True, for its caller to return.</returns>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public bool CountRareHit(FileMapping file, long offset)
+    {
+        var page = offset >> pageShift;
+        if (file.Tree.FindLeaf(Window.Of(page)) is { } leaf)
+        {
+            if (leaf[Window.SlotOf(page)] is { IsResident: true } reference)
+            {
+                MarkUse(reference.Frame);
+            }
+
+            if (file.Touches is not { } touches || !touches.IsSet(page))
+            {
+                TouchFirst(file, page, leaf);
+            }
+        }
+
+        return CountHit();
+    }
+
     /// <summary>Copies as many bytes as are resident, from the start of the range on.</summary>
     /// <param name="file">The file.</param>
     /// <param name="tree">The version of the file that the call reads.</param>

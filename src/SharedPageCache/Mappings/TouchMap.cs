@@ -27,27 +27,30 @@ internal sealed class TouchMap
     /// <summary>The only directory; null in files that have several.</summary>
     private readonly long[]?[]? _directory;
     private readonly long[]?[]?[]? _directories;
+
+    /// <summary>The only directory if its segments are small.</summary>
+    private readonly long[]?[]? _near;
     private readonly NodeLedger _ledger;
-    private readonly int _segmentShift;
     private long _bytes;
 
     public TouchMap(long pages, NodeLedger ledger)
     {
         _ledger = ledger;
-        _segmentShift = pages <= MostSmallPages ? SmallSegmentShift : LargeSegmentShift;
-        var segments = (pages - 1 >> _segmentShift) + 1;
+        var shift = pages <= MostSmallPages ? SmallSegmentShift : LargeSegmentShift;
+        var segments = (pages - 1 >> shift) + 1;
         if (segments <= 1 << DirectoryShift)
         {
             // A file of one segment has it as long as it needs.
             _directory = new long[]?[segments];
+            _near = shift == SmallSegmentShift ? _directory : null;
             _bytes = FixedBytes + ArrayBytes(_directory.Length);
-            Pages = segments == 1 ? pages + 63 & ~63L : segments << _segmentShift;
+            Pages = segments == 1 ? pages + 63 & ~63L : segments << shift;
         }
         else
         {
             _directories = new long[]?[]?[(segments - 1 >> DirectoryShift) + 1];
             _bytes = FixedBytes + ArrayBytes(_directories.Length);
-            Pages = (long)_directories.Length << DirectoryShift + _segmentShift;
+            Pages = (long)_directories.Length << DirectoryShift + shift;
         }
     }
 
@@ -60,19 +63,26 @@ internal sealed class TouchMap
     /// <summary>The file is closed, and nobody sets a bit any more.</summary>
     public void Close() => _ledger.RemoveNode(Atomic.LoadAcquire(ref _bytes));
 
+    private int SegmentShift => _near is not null ? SmallSegmentShift : LargeSegmentShift;
+
     /// <summary>Whether the bit of a page is set. Not behind the last page that there is room for.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public bool IsSet(long page)
+    public bool IsSet(long page) => _near is not null ? (NearWordOf(page) >> (int)page & 1) != 0 : IsSetFar(page);
+
+    /// <summary>The word with the bit of a page, in a map of small segments; 0 in all others, and where there is none.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public long NearWordOf(long page)
     {
-        var directory = _directory;
-        if (directory is null)
+        var directory = _near;
+        var segment = (ulong)page >> SmallSegmentShift;
+        if (directory is null || segment >= (ulong)directory.Length)
         {
-            return IsSetFar(page);
+            return 0;
         }
 
-        var segment = (ulong)page >> _segmentShift;
-        var words = segment < (ulong)directory.Length ? Atomic.LoadAcquire(ref directory[(int)segment]) : null;
-        return words is not null && IsSet(words, page);
+        var words = Atomic.LoadAcquire(ref directory[(int)segment]);
+        var word = (int)page >> 6 & (1 << SmallSegmentShift - 6) - 1;
+        return words is null || (uint)word >= (uint)words.Length ? 0 : Atomic.LoadAcquire(ref words[word]);
     }
 
     /// <summary>Sets the bit of a page; true for the one caller who set it.</summary>
@@ -114,9 +124,9 @@ internal sealed class TouchMap
     /// <summary>Takes the bits of a range of windows out; each set bit is handed to the visitor exactly once.</summary>
     public void Drain(long firstWindow, long lastWindow, Action<long>? visit)
     {
-        var windowsShift = _segmentShift - Window.Shift;
+        var windowsShift = SegmentShift - Window.Shift;
         var first = firstWindow >> windowsShift;
-        var last = Math.Min(lastWindow >> windowsShift, (Pages - 1) >> _segmentShift);
+        var last = Math.Min(lastWindow >> windowsShift, (Pages - 1) >> SegmentShift);
         if (_directory is not null)
         {
             DrainDirectory(_directory, 0, first, last, firstWindow, lastWindow, visit);
@@ -144,7 +154,7 @@ internal sealed class TouchMap
             ref var segment = ref directory[s - origin];
             if (Atomic.LoadAcquire(ref segment) is { } words)
             {
-                Drain(words, s << _segmentShift, firstWindow, lastWindow, visit);
+                Drain(words, s << SegmentShift, firstWindow, lastWindow, visit);
                 if (!words.AsSpan().ContainsAnyExcept(0))
                 {
                     Atomic.StoreRelease(ref segment, null);
@@ -180,22 +190,15 @@ internal sealed class TouchMap
         _ledger.AddNode(bytes);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private int WordOf(long page) => (int)(page & (1L << _segmentShift) - 1) >> 6;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private bool IsSet(long[] words, long page)
-    {
-        var word = WordOf(page);
-        return (uint)word < (uint)words.Length && (Atomic.LoadAcquire(ref words[word]) >> (int)(page & 63) & 1) != 0;
-    }
+    private int WordOf(long page) => (int)(page & (1L << SegmentShift) - 1) >> 6;
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private bool IsSetFar(long page) => page < Pages && FindSegment(page) is { } words && IsSet(words, page);
+    private bool IsSetFar(long page) =>
+        page < Pages && FindSegment(page) is { } words && (Atomic.LoadAcquire(ref words[WordOf(page)]) >> (int)(page & 63) & 1) != 0;
 
     private long[]? FindSegment(long page)
     {
-        var segment = page >> _segmentShift;
+        var segment = page >> SegmentShift;
         var directory = _directory ?? Atomic.LoadAcquire(ref _directories![segment >> DirectoryShift]);
         return directory is null ? null : Atomic.LoadAcquire(ref directory[IndexOf(segment)]);
     }
@@ -204,9 +207,9 @@ internal sealed class TouchMap
 
     private long[] MakeSegment(long page)
     {
-        var index = page >> _segmentShift;
+        var index = page >> SegmentShift;
         ref var segment = ref (_directory ?? MakeDirectory(index >> DirectoryShift))[IndexOf(index)];
-        var words = new long[Math.Min(1L << _segmentShift, Pages - (index << _segmentShift)) >> 6];
+        var words = new long[Math.Min(1L << SegmentShift, Pages - (index << SegmentShift)) >> 6];
         if (Atomic.CompareExchange(ref segment, words, null) is { } other)
         {
             return other;

@@ -18,6 +18,16 @@ internal static class ReadScenarios
             second.ReadNow(0);
             return universe.Run(() => first.TryRead(0), third.Read(0), second.Read(0));
         }),
+        new("read of two words x evict x refill", () =>
+        {
+            var universe = new Universe(frames: 3);
+            var first = universe.Open(10);
+            var second = universe.Open(20);
+            var third = universe.Open(30);
+            first.ReadNow(0);
+            second.ReadNow(0);
+            return universe.Run(() => first.TryReadWords(0, 6), third.Read(0), second.Read(0));
+        }),
         new("claim x pin", () =>
         {
             var universe = new Universe(frames: 3);
@@ -56,6 +66,26 @@ internal static class ReadScenarios
             var first = universe.Open(10);
             var others = universe.Open(20, 30, 40);
             first.ReadNow(0);
+            return universe.Run(
+                () => first.TryLease(0, static () => { }),
+                () =>
+                {
+                    others.ReadNow(0);
+                    others.ReadNow(1);
+                    others.ReadNow(2);
+                });
+        }),
+        new("lease of a hot page x evict", () =>
+        {
+            var universe = new Universe(frames: 3);
+            var first = universe.Open(10);
+            var others = universe.Open(20, 30, 40);
+            first.ReadNow(0);
+            for (var use = 0; use < 4; use++)
+            {
+                first.TryLease(0, static () => { });
+            }
+
             return universe.Run(
                 () => first.TryLease(0, static () => { }),
                 () =>

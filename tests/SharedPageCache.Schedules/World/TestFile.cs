@@ -99,6 +99,22 @@ internal sealed class TestFile
         return false;
     }
 
+    /// <summary>Reads two words inside a page if it is in memory. If not, the caller's buffer must be clean.</summary>
+    public bool TryReadWords(int page, int word)
+    {
+        var bytes = new byte[2 * sizeof(long)];
+        var begun = _universe.Tick();
+        if (File.TryRead(((long)page * _universe.PageSize) + (word * sizeof(long)), bytes, out var count))
+        {
+            Universe.Require(count == bytes.Length, $"{count} of {bytes.Length} bytes were read");
+            Extents.RequireTrue(page * _universe.SectorsPerPage, Sector.Of(bytes, word), begun, _universe.Tick());
+            return true;
+        }
+
+        Universe.Require(!bytes.AsSpan().ContainsAnyExcept((byte)0), "a failed read has left bytes in the caller's buffer (C10)");
+        return false;
+    }
+
     /// <summary>Leases a page if it is in memory, does something else meanwhile, and looks again: a lease is a snapshot.</summary>
     public bool TryLease(int page, Action meanwhile)
     {
