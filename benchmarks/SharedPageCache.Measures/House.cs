@@ -7,7 +7,8 @@ namespace SharedPageCache.Measures;
 /// <param name="Name">The house.</param>
 /// <param name="Machine">Where it ran.</param>
 /// <param name="Figures">What it found.</param>
-public sealed record House(string Name, Machine Machine, IReadOnlyList<Figure> Figures)
+/// <param name="Failures">Groups of figures that failed, with what was wrong.</param>
+public sealed record House(string Name, Machine Machine, IReadOnlyList<Figure> Figures, IReadOnlyList<string> Failures)
 {
     private static readonly JsonSerializerOptions s_json = new(JsonSerializerDefaults.Web)
     {

@@ -5,10 +5,10 @@ namespace SharedPageCache.Measures;
 /// <param name="Quick">Small files and short rounds: to see that it works.</param>
 /// <param name="Scratch">Where files are made; removed afterwards.</param>
 /// <param name="Peers">Assemblies with further peers.</param>
-/// <param name="Reflink">A directory on a file system that clones files, or null.</param>
+/// <param name="Reflinks">Directories on file systems that clone files.</param>
 /// <param name="Only">What to run: figures whose group begins so.</param>
 public sealed record HouseArguments(
-    bool Json, bool Quick, string Scratch, IReadOnlyList<string> Peers, string? Reflink, string Only)
+    bool Json, bool Quick, string Scratch, IReadOnlyList<string> Peers, IReadOnlyList<string> Reflinks, string Only)
 {
     /// <summary>Whether processor time of the thread is counted instead of time.</summary>
     public bool CountsProcessorTime { get; private init; }
@@ -20,7 +20,7 @@ public sealed record HouseArguments(
           --quick           small files and short rounds: to see that it works
           --scratch DIR     where files of up to 1.6 GiB are made and removed again (default: the temporary folder)
           --peer ASSEMBLY   further implementations of SharedPageCache.Measures.Peers.IPeer; may be given several times
-          --reflink DIR     a directory on XFS or btrfs: measures FICLONE beside a clone
+          --reflink DIR     a directory on XFS or btrfs: measures FICLONE beside a clone; may be given several times
           --only GROUP      only this group of figures
           --busy            the machine does other work: count processor time of the thread instead of time
         """;
@@ -35,7 +35,7 @@ public sealed record HouseArguments(
     /// <exception cref="ArgumentException">It cannot be followed.</exception>
     public static HouseArguments Parse(IReadOnlyList<string> args)
     {
-        var result = new HouseArguments(false, false, Path.GetTempPath(), [], null, "");
+        var result = new HouseArguments(false, false, Path.GetTempPath(), [], [], "");
         for (var i = 0; i < args.Count; i++)
         {
             result = args[i] switch
@@ -45,7 +45,7 @@ public sealed record HouseArguments(
                 "--quick" => result with { Quick = true },
                 "--scratch" when i + 1 < args.Count => result with { Scratch = args[++i] },
                 "--peer" when i + 1 < args.Count => result with { Peers = [.. result.Peers, args[++i]] },
-                "--reflink" when i + 1 < args.Count => result with { Reflink = args[++i] },
+                "--reflink" when i + 1 < args.Count => result with { Reflinks = [.. result.Reflinks, args[++i]] },
                 "--only" when i + 1 < args.Count => result with { Only = args[++i] },
                 _ => throw new ArgumentException($"Not understood: {args[i]}"),
             };
@@ -54,7 +54,10 @@ public sealed record HouseArguments(
         return result;
     }
 
-    /// <summary>Runs a house: its groups of figures one after the other, each shown as it comes.</summary>
+    /// <summary>
+    /// Runs a house: its groups of figures one after the other, each shown as it comes. A group that fails ends, what it has found stays, and
+    /// the failure is told with the figures.
+    /// </summary>
     /// <param name="name">The house.</param>
     /// <param name="groups">The groups by name.</param>
     public void Run(string name, params IReadOnlyList<(string Name, Func<IEnumerable<Figure>> Measure)> groups)
@@ -64,12 +67,21 @@ public sealed record HouseArguments(
         var output = Json ? Console.Error : Console.Out;
         output.WriteLine($"{name}: {machine.Processor}, {machine.Cores} cores, {machine.System}, {machine.Runtime}, load {machine.Load:0.0}");
         var figures = new List<Figure>();
+        var failures = new List<string>();
         foreach (var (group, measure) in groups.Where(group => group.Name.StartsWith(Only, StringComparison.Ordinal)))
         {
-            foreach (var figure in measure())
+            try
             {
-                figures.Add(figure);
-                House.WriteLine(output, figure);
+                foreach (var figure in measure())
+                {
+                    figures.Add(figure);
+                    House.WriteLine(output, figure);
+                }
+            }
+            catch (Exception error)
+            {
+                failures.Add($"{group}: {error.Message}");
+                Console.Error.WriteLine($"{name}, {group}: {error}");
             }
 
             GC.Collect();
@@ -78,7 +90,7 @@ public sealed record HouseArguments(
 
         if (Json)
         {
-            Console.Out.WriteLine(new House(name, machine, figures).ToJson());
+            Console.Out.WriteLine(new House(name, machine, figures, failures).ToJson());
         }
     }
 }

@@ -19,6 +19,11 @@ public sealed record Machine(
     /// <summary>Whether the machine was doing other work when the run began.</summary>
     public bool IsBusy => Load > Cores + 0.5;
 
+    /// <summary>How much of this process's memory lies in huge pages now, in bytes; 0 if the system does not say.</summary>
+    public static long HugePageBytes() =>
+        Lines("/proc/self/smaps_rollup").FirstOrDefault(static line => line.StartsWith("AnonHugePages:", StringComparison.Ordinal)) is { } line
+        && long.TryParse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture, out var kilobytes) ? kilobytes << 10 : 0;
+
     /// <summary>This machine now.</summary>
     public static Machine Now() => new(
         Lines("/proc/cpuinfo").FirstOrDefault(static line => line.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[1].Trim()

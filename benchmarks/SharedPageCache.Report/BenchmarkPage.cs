@@ -101,6 +101,11 @@ internal static class BenchmarkPage
             page.Append("**A quick run**, with small files and short rounds: to see that it works, not to be quoted.\n\n");
         }
 
+        foreach (var failure in figures.Bars.Failures.Concat(figures.Throughput.Failures))
+        {
+            page.Append(Text($"**Failed in this run:** {failure}\n\n"));
+        }
+
         var missing = Sections.Except(figures.Bars.Figures.Concat(figures.Throughput.Figures).Select(static figure => figure.Section)).ToList();
         if (missing.Count > 0)
         {
@@ -136,12 +141,14 @@ internal static class BenchmarkPage
     private static void Ratios(StringBuilder page, IReadOnlyList<HitRatio> ratios)
     {
         string[] policies = [.. ratios.Select(static row => row.Policy).Distinct()];
-        page.Append(Text($"| policy | mean regret | worst regret | on |\n|---|---:|---:|---|\n"));
+        page.Append(Text($"| policy | mean regret | worst regret | on | distance from its reference | on |\n|---|---:|---:|---|---:|---|\n"));
         foreach (var policy in policies)
         {
             var rows = ratios.Where(row => row.Policy == policy).ToList();
             var worst = rows.MaxBy(static row => row.Regret)!;
-            page.Append(Text($"| {policy} | {rows.Average(static row => row.Regret):0.00} | {worst.Regret:0.00} | {worst.Trace} at {worst.CachePages} pages |\n"));
+            var farthest = rows.MaxBy(static row => Math.Abs(row.Difference))!;
+            page.Append(Text($"| {policy} | {rows.Average(static row => row.Regret):0.00} | {worst.Regret:0.00} | {worst.Trace} at {worst.CachePages} pages "));
+            page.Append(Text($"| {farthest.Difference:+0.00;-0.00} | {farthest.Trace} at {farthest.CachePages} pages |\n"));
         }
 
         page.Append(Text($"\n| trace | pages | best of 14 | {string.Join(" | ", policies)} |\n|---|---:|---:|{string.Concat(policies.Select(static _ => "---:|"))}\n"));

@@ -9,12 +9,16 @@ namespace SharedPageCache.Report;
 /// <param name="Policy">The policy.</param>
 /// <param name="Ratio">0 to 1.</param>
 /// <param name="BestOnline">The best of the online policies in the reference table.</param>
-internal sealed record HitRatio(string Trace, int CachePages, string Policy, double Ratio, double BestOnline)
+/// <param name="Reference">The same algorithm in the reference table, or what comes next to it.</param>
+internal sealed record HitRatio(string Trace, int CachePages, string Policy, double Ratio, double BestOnline, double Reference)
 {
     private const string House = "SharedPageCache.HitRate";
 
     /// <summary>The best ratio minus this one, in points of 1 %.</summary>
     public double Regret => (BestOnline - Ratio) * 100;
+
+    /// <summary>This ratio minus the reference's, in points of 1 %.</summary>
+    public double Difference => (Ratio - Reference) * 100;
 
     /// <summary>Replays all traces, as many at a time as there are cores: these are counts, no times.</summary>
     public static IReadOnlyList<HitRatio> Measure(string repository, string traces)
@@ -32,7 +36,7 @@ internal sealed record HitRatio(string Trace, int CachePages, string Policy, dou
                 {
                     found.Add(new HitRatio(
                         row.GetProperty("trace").GetString()!, row.GetProperty("cache_pages").GetInt32(), row.GetProperty("policy").GetString()!,
-                        row.GetProperty("hit_ratio").GetDouble(), row.GetProperty("best_online").GetDouble()));
+                        row.GetProperty("hit_ratio").GetDouble(), row.GetProperty("best_online").GetDouble(), row.GetProperty("reference").GetDouble()));
                 }
 
                 Console.WriteLine($"{name}: replayed");

@@ -21,7 +21,7 @@ internal static class CloneBars
             yield return figure;
         }
 
-        if (arguments.Reflink is { } folder)
+        foreach (var folder in arguments.Reflinks)
         {
             yield return ByFileSystem(folder, bytes, what);
         }

@@ -20,6 +20,9 @@ internal static class HitBars
         using var system = File.OpenHandle(scratch.Path, options: FileOptions.RandomAccess);
         var size = $"{bytes >> 20} MiB";
 
+        yield return new Figure(
+            Section, "memory in huge pages", "both arenas = 1", (double)Machine.HugePageBytes() / (2 * bytes), "x", null,
+            FormattableString.Invariant($"{Machine.HugePageBytes() >> 20} MiB of the process; the raw copy's pages and the cache's take {bytes >> 20} MiB each"));
         foreach (var figure in FullPages($"4 KiB, random over {size}", bytes, new Bar(1.10), new Bar(2.3, IsLeast: true)))
         {
             yield return figure;

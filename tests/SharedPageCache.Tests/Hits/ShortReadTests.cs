@@ -38,7 +38,7 @@ public class ShortReadTests
 
     [Fact]
     [Trait("Row", "D1")]
-    public void A_restread_is_clipped_at_the_end_of_the_file_and_refused_before_its_beginning()
+    public void A_short_read_is_clipped_at_the_end_of_the_file_and_refused_before_its_beginning()
     {
         using var cache = new TestCache();
         var file = cache.Open(new ListExtents(new Extent(0, Length, 0)), Length - 100);
@@ -60,7 +60,7 @@ public class ShortReadTests
 
     [Fact]
     [Trait("Row", "D1")]
-    public void A_restread_of_a_hole_reads_zero_and_of_a_page_that_is_not_in_memory_nothing()
+    public void A_short_read_of_a_hole_reads_zero_and_of_a_page_that_is_not_in_memory_nothing()
     {
         using var cache = new TestCache();
         var file = cache.Open(new ListExtents(new Extent(0, 4096, 0), new Extent(8192, 4096, 8192)), 3 * 4096);
@@ -77,7 +77,7 @@ public class ShortReadTests
 
     [Fact]
     [Trait("Row", "D1")]
-    public void A_closed_file_and_a_detached_volume_refuse_restreads_and_leases()
+    public void A_closed_file_and_a_detached_volume_refuse_short_reads_and_leases()
     {
         using var cache = new TestCache();
         var file = cache.OpenRun(0, Length);
