@@ -415,7 +415,7 @@ internal sealed class PageTree : InnerNode
         InnerNode node, int level, long nodeFirst, long first, long last, Action<long, Leaf> visit)
     {
         var span = 1L << level * FanoutShift;
-        var from = (int)Math.Max(0, (first - nodeFirst) / span);
+        var from = (int)Math.Clamp((first - nodeFirst) / span, 0, node.Width);
         for (var i = from; i < node.Width && nodeFirst + i * span <= last; i++)
         {
             if (level == 0)
@@ -437,7 +437,7 @@ internal sealed class PageTree : InnerNode
         InnerNode node, int level, long nodeFirst, long first, long last, Leaf? leaf, NodeLedger ledger, long stamp)
     {
         var span = 1L << level * FanoutShift;
-        var from = (int)Math.Max(0, (first - nodeFirst) / span);
+        var from = (int)Math.Clamp((first - nodeFirst) / span, 0, node.Width);
         var to = (int)Math.Min(node.Width - 1, (last - nodeFirst) / span);
         for (var i = from; i <= to; i++)
         {

@@ -18,18 +18,7 @@ public class WriteRefusalTests
         var file = cache.OpenNew(3 * Page);
         file.Write(0, WriteTests.Bytes(1, 3 * Page));
         using var direct = cache.Volume.BeginDirectWrite(new BlockRun(200 * Page, Page));
-        cache.Engine.Answer = answer => kind switch
-        {
-            "short" => answer[..^1],
-            "long" => [.. answer[..^1], new PlacedRun(new BlockRun(answer[^1].Blocks.Offset, 2 * Page))],
-            "overlapping" => [answer[0], .. answer[..^1]],
-            "unaligned" => [new PlacedRun(new BlockRun(answer[0].Blocks.Offset + 512, Page)), .. answer[1..]],
-            "beyond" => [new PlacedRun(new BlockRun(cache.Device.Length, Page)), .. answer[1..]],
-            "negative" => [new PlacedRun(new BlockRun(-Page, Page)), .. answer[1..]],
-            "in use" => [new PlacedRun(new BlockRun(200 * Page, Page)), .. answer[1..]],
-            "empty" => [new PlacedRun(new BlockRun(answer[0].Blocks.Offset, 0)), .. answer],
-            _ => [.. answer, new PlacedRun(new BlockRun(100 * Page, Page))],
-        };
+        cache.Engine.Answer = answer => Wrong(kind, answer, cache.Device.Length);
         var error = await Assert.ThrowsAsync<CacheWritebackException>(async () => await file.FlushAsync());
         Assert.Equal(("Place", 0L, 3L * Page), (error.Step, error.Offset, error.Length));
         Assert.Equal(0, cache.Device.Writes);
@@ -247,6 +236,20 @@ public class WriteRefusalTests
         file.InvalidateExtents(Page, Page);
         Assert.Equal(cache.Device.Copy(100 * Page, Page), WriteTests.Read(file, Page, Page));
     }
+
+    /// <summary>An answer to three pages that breaks a rule; what lies at page 200 is in use.</summary>
+    internal static List<PlacedRun> Wrong(string kind, List<PlacedRun> answer, long deviceLength) => kind switch
+    {
+        "short" => answer[..^1],
+        "long" => [.. answer[..^1], new PlacedRun(new BlockRun(answer[^1].Blocks.Offset, 2 * Page))],
+        "overlapping" => [answer[0], .. answer[..^1]],
+        "unaligned" => [new PlacedRun(new BlockRun(answer[0].Blocks.Offset + 512, Page)), .. answer[1..]],
+        "beyond" => [new PlacedRun(new BlockRun(deviceLength, Page)), .. answer[1..]],
+        "negative" => [new PlacedRun(new BlockRun(-Page, Page)), .. answer[1..]],
+        "in use" => [new PlacedRun(new BlockRun(200 * Page, Page)), .. answer[1..]],
+        "empty" => [new PlacedRun(new BlockRun(answer[0].Blocks.Offset, 0)), .. answer],
+        _ => [.. answer, new PlacedRun(new BlockRun(100 * Page, Page))],
+    };
 
     private static async Task WriteAsync(MappedFile file, int page)
     {
