@@ -35,6 +35,22 @@ public class DiffPagesTests
         Assert.Equal([new FileRange(0, 5 * Page), new FileRange(6 * Page, 4 * Page)], file.DiffPages(clone));
     }
 
+    [Theory]
+    [InlineData(1, 3)]
+    [InlineData(2, 5)]
+    [InlineData(511, 514)]
+    public void Windows_that_only_the_longer_file_has_differ(int windows, int more)
+    {
+        using var cache = new WriteCache(pageSize: Small, frames: 64);
+        var file = cache.OpenNew((long)windows * WindowBytes);
+        var clone = cache.Own(file.Clone());
+        clone.SetLength((long)more * WindowBytes);
+        clone.Write((long)(more - 1) * WindowBytes, Bytes(1, Small));
+        var difference = new FileRange((long)windows * WindowBytes, (long)(more - windows) * WindowBytes);
+        Assert.Equal([difference], clone.DiffPages(file));
+        Assert.Equal([difference], file.DiffPages(clone));
+    }
+
     [Fact]
     public async Task Pages_that_are_the_same_dirty_frame_or_the_same_block_are_equal()
     {

@@ -50,4 +50,30 @@ public class GenerationTests
         Assert.Equal(12, Enumerable.Range(0, 16).Count(frame => cache.Cache.Engine.Rooms.Frames[frame].State.Load().Generation < 10_000));
         Assert.True(cache.Figures.ReadsAround < cache.Figures.DevicePagesRead);
     }
+
+    [Fact]
+    public void No_slot_names_a_retired_frame_when_its_generations_begin_again()
+    {
+        // More unrelated leaves show the block than an eviction turns back.
+        const int Leaves = 100;
+        using var cache = new TestCache(frames: 8, firstGeneration: FrameState.LastGeneration - 1);
+        var rooms = cache.Cache.Engine.Rooms;
+        var files = Enumerable.Range(0, Leaves).Select(i => cache.Open(new Extent(0, 4096, 0), new Extent(4096, 4096, (i + 9) * 4096))).ToArray();
+        foreach (var file in files)
+        {
+            file.ReadWord(0);
+        }
+
+        var frame = files[0].FrameAt(0).Value;
+        Assert.Equal(Leaves, rooms.Rmap.Count(frame));
+        cache.EvictAll();
+        Assert.Equal(FramePhase.Retired, rooms.Frames[frame].State.Load().Phase);
+        Assert.NotEqual(0, Naming(frame));
+        rooms.Sweeper.Sweep();
+        Assert.Equal(FramePhase.Free, rooms.Frames[frame].State.Load().Phase);
+        Assert.Equal(0, Naming(frame));
+        Assert.All(files, file => Assert.Equal(MemoryDevice.Word(0), file.ReadWord(0)));
+
+        int Naming(int retired) => rooms.Families.AllLeaves().Count(leaf => leaf[0] is { IsResident: true } reference && reference.Frame == retired);
+    }
 }

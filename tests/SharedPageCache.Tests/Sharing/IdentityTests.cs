@@ -39,6 +39,19 @@ public class IdentityTests
     }
 
     [Fact]
+    public void Neighbours_of_different_generations_keep_their_own()
+    {
+        using var cache = new TestCache();
+        var file = cache.Open(new Extent(0, 4096, 8192, ExtentFlags.None, Generation: 7), new Extent(4096, 4096, 12288, ExtentFlags.None, Generation: 8));
+        var (first, second) = (
+            cache.Open(new Extent(0, 4096, 8192, ExtentFlags.None, Generation: 7)), cache.Open(new Extent(0, 4096, 12288, ExtentFlags.None, Generation: 8)));
+        file.ReadAll();
+        Assert.Equal((MemoryDevice.Word(8192), MemoryDevice.Word(12288)), (first.ReadWord(0), second.ReadWord(0)));
+        Assert.Equal((file.FrameAt(0), file.FrameAt(4096)), (first.FrameAt(0), second.FrameAt(0)));
+        Assert.Equal(2, cache.Device.BlocksRead);
+    }
+
+    [Fact]
     [Trait("Row", "A2")]
     [Trait("Contract", "C8")]
     public void Discard_drops_a_block_in_all_its_generations()

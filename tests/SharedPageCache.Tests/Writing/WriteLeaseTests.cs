@@ -241,7 +241,9 @@ public class WriteLeaseTests
 
     [Theory]
     [InlineData("punch")]
+    [InlineData("punch of the page alone")]
     [InlineData("truncate")]
+    [InlineData("truncate before the page")]
     [InlineData("truncate and grow")]
     [InlineData("truncate inside")]
     [Trait("Row", "H4")]
@@ -258,8 +260,14 @@ public class WriteLeaseTests
             case "punch":
                 await file.PunchHoleAsync(Page, 3 * Page);
                 break;
+            case "punch of the page alone":
+                await file.PunchHoleAsync(2 * Page, Page);
+                break;
             case "truncate":
                 await file.SetLengthAsync(Page);
+                break;
+            case "truncate before the page":
+                await file.SetLengthAsync(2 * Page);
                 break;
             case "truncate inside":
                 await file.SetLengthAsync((2 * Page) + 50);

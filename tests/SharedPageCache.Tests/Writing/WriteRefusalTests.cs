@@ -7,7 +7,7 @@ public class WriteRefusalTests
 {
     private const int Page = 4096;
 
-    public static TheoryData<string> WrongAnswers => new("short", "long", "overlapping", "unaligned", "beyond", "negative", "empty", "in use", "many");
+    public static TheoryData<string> WrongAnswers => new("short", "long", "overlapping", "overlapping in part", "unaligned", "beyond", "negative", "empty", "in use", "many");
 
     [Theory]
     [Trait("Contract", "C7")]
@@ -243,6 +243,7 @@ public class WriteRefusalTests
         "short" => answer[..^1],
         "long" => [.. answer[..^1], new PlacedRun(new BlockRun(answer[^1].Blocks.Offset, 2 * Page))],
         "overlapping" => [answer[0], .. answer[..^1]],
+        "overlapping in part" => [new PlacedRun(new BlockRun(100 * Page, 2 * Page)), new PlacedRun(new BlockRun(101 * Page, Page))],
         "unaligned" => [new PlacedRun(new BlockRun(answer[0].Blocks.Offset + 512, Page)), .. answer[1..]],
         "beyond" => [new PlacedRun(new BlockRun(deviceLength, Page)), .. answer[1..]],
         "negative" => [new PlacedRun(new BlockRun(-Page, Page)), .. answer[1..]],
