@@ -70,7 +70,7 @@ public sealed class MemoryDevice(long length, int blockSize = 4096) : IBlockDevi
     /// <summary>Called before each write; may throw, or return a task to wait for.</summary>
     public Func<BlockRun, Task>? BeforeWrite { get; set; }
 
-    /// <summary>Changes how many bytes the device says that it has written.</summary>
+    /// <summary>Says of each write how many bytes the device takes: what is behind them is not written.</summary>
     public Func<BlockRun, int>? Accept { get; set; }
 
     /// <summary>Called before each flush; may throw.</summary>
@@ -121,14 +121,16 @@ public sealed class MemoryDevice(long length, int blockSize = 4096) : IBlockDevi
 
         Interlocked.Increment(ref _writes);
         Interlocked.Add(ref _blocksWritten, run.Length / BlockSize);
-        var position = (int)run.Offset;
+        var count = Accept?.Invoke(run) ?? (int)run.Length;
+        var position = 0;
         foreach (var buffer in buffers)
         {
-            buffer.Span.CopyTo(_bytes.AsSpan(position));
+            var part = Math.Clamp(count - position, 0, buffer.Length);
+            buffer.Span[..part].CopyTo(_bytes.AsSpan((int)run.Offset + position));
             position += buffer.Length;
         }
 
-        return Accept?.Invoke(run) ?? (int)run.Length;
+        return count;
     }
 
     /// <inheritdoc/>
