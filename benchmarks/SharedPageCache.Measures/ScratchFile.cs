@@ -21,11 +21,15 @@ public sealed class ScratchFile : IDisposable
     /// <summary>Where it is.</summary>
     public string Path { get; }
 
-    /// <summary>Has the system write the file to the disk, so that it is not written while others are timed.</summary>
-    public void Settle()
+    /// <summary>A file that the system has written to the disk, so that it is not written while others are timed.</summary>
+    /// <param name="folder">Where.</param>
+    /// <param name="bytes">Its length.</param>
+    public static ScratchFile OnDisk(string folder, long bytes)
     {
-        using var file = File.OpenHandle(Path, FileMode.Open, FileAccess.ReadWrite);
+        var scratch = new ScratchFile(folder, bytes);
+        using var file = File.OpenHandle(scratch.Path, FileMode.Open, FileAccess.ReadWrite);
         RandomAccess.FlushToDisk(file);
+        return scratch;
     }
 
     /// <inheritdoc/>

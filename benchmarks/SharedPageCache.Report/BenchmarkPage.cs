@@ -30,7 +30,7 @@ internal static class BenchmarkPage
         var written = new List<string>();
         var page = new StringBuilder();
         Head(page, figures, options, took);
-        var all = figures.Bars.Figures.Concat(figures.Throughput.Figures).ToList();
+        var all = figures.Figures.ToList();
         foreach (var section in all.GroupBy(static figure => figure.Section))
         {
             page.Append(Text($"\n## {section.Key}\n\n"));
@@ -56,6 +56,11 @@ internal static class BenchmarkPage
             Ratios(page, figures.HitRatios);
         }
 
+        if (figures.CloneRatios.Count > 0)
+        {
+            Clones(page, figures.CloneRatios);
+        }
+
         page.Append('\n').Append(Notes());
         var path = Path.Combine(docs, "benchmarks.md");
         File.WriteAllText(path, page.ToString());
@@ -72,7 +77,7 @@ internal static class BenchmarkPage
     private static void Head(StringBuilder page, RunFigures figures, string options, TimeSpan? took)
     {
         var machine = figures.Bars.Machine;
-        var bars = figures.Bars.Figures.Concat(figures.Throughput.Figures).Where(static figure => figure.Bar is not null).ToList();
+        var bars = figures.Figures.Where(static figure => figure.Bar is not null).ToList();
         var met = bars.Count(static figure => figure.Bar!.IsMetBy(figure.Value));
         page.Append("# Benchmarks\n\n");
         page.Append(Text($"Made by one command, losses included; {met} of {bars.Count} bars are met. Do not edit: run it again.\n\n"));
@@ -101,12 +106,12 @@ internal static class BenchmarkPage
             page.Append("**A quick run**, with small files and short rounds: to see that it works, not to be quoted.\n\n");
         }
 
-        foreach (var failure in figures.Bars.Failures.Concat(figures.Throughput.Failures))
+        foreach (var failure in figures.Failures)
         {
             page.Append(Text($"**Failed in this run:** {failure}\n\n"));
         }
 
-        var missing = Sections.Except(figures.Bars.Figures.Concat(figures.Throughput.Figures).Select(static figure => figure.Section)).ToList();
+        var missing = Sections.Except(figures.Figures.Select(static figure => figure.Section)).ToList();
         if (missing.Count > 0)
         {
             page.Append(Text($"Not in this run: {string.Join("; ", missing.Select(static section => section.ToLowerInvariant()))}.\n\n"));
@@ -156,6 +161,19 @@ internal static class BenchmarkPage
         {
             var cells = policies.Select(policy => row.FirstOrDefault(one => one.Policy == policy) is { } one ? Text($"{one.Ratio * 100:0.0}") : "");
             page.Append(Text($"| {row.Key.Trace} | {row.Key.CachePages:N0} | {row.First().BestOnline * 100:0.0} | {string.Join(" | ", cells)} |\n"));
+        }
+    }
+
+    private static void Clones(StringBuilder page, IReadOnlyList<CloneRatio> ratios)
+    {
+        page.Append("\n### Clones\n\nSynthetic: four clones of a trace take turns, each beginning at another part of it; a tenth of the pages is each clone's own. *Shared* and *per file* are the same policy over the same\n");
+        page.Append("frames, with common blocks known as such and with each clone's blocks to itself; *best per file* is the best of all policies that share nothing.\n\n");
+        page.Append("| trace | pages | policy | shared | shared, doublings | per file | best per file | |\n|---|---:|---|---:|---:|---:|---:|---|\n");
+        foreach (var row in ratios.GroupBy(static one => (one.Trace, one.CachePages)))
+        {
+            var (ours, best) = (row.First(), row.Max(static one => one.PerFile));
+            page.Append(Text($"| {ours.Trace} | {ours.CachePages:N0} | {ours.Policy} | {ours.Shared * 100:0.0} | {ours.SharedWeighed * 100:0.0} | {ours.PerFile * 100:0.0} "));
+            page.Append(Text($"| {best * 100:0.0} | {(ours.Shared >= best ? "sharing is better" : "**sharing is worse**")} |\n"));
         }
     }
 

@@ -8,7 +8,7 @@ const string Usage =
       --traces DIR      page traces with reference.tsv: adds hit ratios
       --quick           small files and short rounds: to see that it works
       --busy            the machine does other work: count processor time where one thread runs
-      --reflink DIR     a directory on XFS or btrfs: adds FICLONE
+      --reflink DIR     a directory on XFS or btrfs: adds FICLONE; may be given several times
       --peer ASSEMBLY   further peers; may be given several times
       --scratch DIR     where files of up to 1.6 GiB are made and removed again
       --from DIR        where figures are kept: houses whose figures are there already are not run again

@@ -13,8 +13,8 @@ internal static class ReadmeParagraph
         "Every figure stands in [docs/benchmarks.md](docs/benchmarks.md), beside its peers and what it is to reach, losses too. One command makes the page, and this paragraph:\n"
         + "`dotnet run -c Release --project benchmarks/SharedPageCache.Report`.";
 
-    /// <summary>Writes the paragraph between its marks.</summary>
-    /// <exception cref="InvalidDataException">The README has no marks, or a figure is missing.</exception>
+    /// <summary>Writes the paragraph between its marks. If a figure is missing that it quotes, it stays as it is.</summary>
+    /// <exception cref="InvalidDataException">The README has no marks.</exception>
     /// <param name="repository">The checkout.</param>
     /// <param name="figures">What was measured.</param>
     /// <param name="isQuoted">Whether the figures are worth quoting; else the paragraph only says where they are.</param>
@@ -29,7 +29,15 @@ internal static class ReadmeParagraph
             throw new InvalidDataException("README.md has no marks for the paragraph with the figures.");
         }
 
-        File.WriteAllText(path, $"{readme[..(begin + Begin.Length)]}\n{(isQuoted ? Paragraph(figures) : Elsewhere)}\n{readme[end..]}");
+        try
+        {
+            File.WriteAllText(path, $"{readme[..(begin + Begin.Length)]}\n{(isQuoted ? Paragraph(figures) : Elsewhere)}\n{readme[end..]}");
+        }
+        catch (InvalidDataException missing)
+        {
+            Console.Error.WriteLine($"README.md stays as it is. {missing.Message}");
+        }
+
         return path;
     }
 

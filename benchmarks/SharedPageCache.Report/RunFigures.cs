@@ -7,8 +7,15 @@ namespace SharedPageCache.Report;
 /// <param name="Bars">Of the benchmark house.</param>
 /// <param name="Throughput">Of the throughput house.</param>
 /// <param name="HitRatios">Of the hit-rate house; none without traces.</param>
-internal sealed record RunFigures(House Bars, House Throughput, IReadOnlyList<HitRatio> HitRatios)
+/// <param name="CloneRatios">The same of synthetic clones of the smaller traces.</param>
+internal sealed record RunFigures(House Bars, House Throughput, IReadOnlyList<HitRatio> HitRatios, IReadOnlyList<CloneRatio> CloneRatios)
 {
+    /// <summary>What failed, in words.</summary>
+    public IReadOnlyList<string> Failures { get; private init; } = [];
+
+    /// <summary>All figures of both houses.</summary>
+    public IEnumerable<Figure> Figures => Bars.Figures.Concat(Throughput.Figures);
+
     /// <summary>Runs the houses, but for those whose figures are in the folder already.</summary>
     /// <param name="repository">The checkout.</param>
     /// <param name="folder">Where figures are kept, house by house: a run that was stopped goes on where it was.</param>
@@ -16,12 +23,43 @@ internal sealed record RunFigures(House Bars, House Throughput, IReadOnlyList<Hi
     /// <param name="traces">The folder with the traces, or null.</param>
     public static RunFigures Measure(string repository, string folder, IReadOnlyList<string> passed, string? traces)
     {
-        var bars = Keep("benchmarks.json", () => Repository.RunHouse(repository, "SharedPageCache.Benchmarks", ["--json", .. passed], showsProgress: true));
-        var throughput = Keep("throughput.json", () => Repository.RunHouse(repository, "SharedPageCache.Throughput", ["--json", .. passed], showsProgress: true));
-        var ratios = traces is null && !File.Exists(PathOf("hit-ratios.json"))
-            ? "[]"
-            : Keep("hit-ratios.json", () => JsonSerializer.Serialize(HitRatio.Measure(repository, traces!)));
-        return new RunFigures(House.FromJson(bars), House.FromJson(throughput), JsonSerializer.Deserialize<List<HitRatio>>(ratios)!);
+        var failures = new List<string>();
+        var bars = Run("benchmarks.json", "SharedPageCache.Benchmarks");
+        var throughput = Run("throughput.json", "SharedPageCache.Throughput");
+        var (hits, clones) = (Replayed("hit-ratios.json", HitRatio.Measure), Replayed("clone-ratios.json", CloneRatio.Measure));
+        return new RunFigures(bars, throughput, hits, clones) { Failures = [.. failures, .. bars.Failures, .. throughput.Failures] };
+
+        // What fails is told on the page, and the rest is there.
+        House Run(string name, string house)
+        {
+            try
+            {
+                return House.FromJson(Keep(name, () => Repository.RunHouse(repository, house, ["--json", .. passed], showsProgress: true)));
+            }
+            catch (InvalidOperationException error)
+            {
+                failures.Add(error.Message);
+                return new House(house, Machine.Now(), [], []);
+            }
+        }
+
+        IReadOnlyList<T> Replayed<T>(string name, Func<string, string, IReadOnlyList<T>> measure)
+        {
+            if (traces is null && !File.Exists(PathOf(name)))
+            {
+                return [];
+            }
+
+            try
+            {
+                return JsonSerializer.Deserialize<List<T>>(Keep(name, () => JsonSerializer.Serialize(measure(repository, traces!))))!;
+            }
+            catch (AggregateException error)
+            {
+                failures.Add($"{name}: {error.InnerExceptions[0].Message}");
+                return [];
+            }
+        }
 
         string PathOf(string name) => Path.Combine(folder, name);
 

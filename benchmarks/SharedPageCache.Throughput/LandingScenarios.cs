@@ -11,9 +11,8 @@ internal static class LandingScenarios
     public static IEnumerable<Figure> Measure(HouseArguments arguments)
     {
         var bytes = arguments.LargeBytes / 4;
-        using var scratch = new ScratchFile(arguments.Scratch, bytes);
-        scratch.Settle();
-        var fits = new PeerWorkload(scratch.Path, bytes, 1, bytes + (bytes / 8) + (16 << 20));
+        using var scratch = ScratchFile.OnDisk(arguments.Scratch, bytes);
+        var fits = PeerWorkload.ThatFits(scratch.Path, bytes);
         var writable = fits with { Writes = true };
         (string What, PeerWorkload Workload, Pattern Pattern)[] scenarios =
         [
@@ -41,31 +40,15 @@ internal static class LandingScenarios
     {
         var threads = Environment.ProcessorCount;
         using var crew = new Crew(threads);
-        var caches = new List<(string Name, IPeerCache Cache)>();
-        try
+        using var peers = new OpenPeers(arguments.Peers, workload, cache => PeerLane.Fill(cache, workload.FileBytes, workload.Writes));
+        var rounds = Interleaved.Run(
+            arguments.Budget * 2, [.. peers.All.Select(peer => PeerLane.Of(peer.Name, peer.Cache, pattern, crew, workload.Fits ? 500 : 200))]);
+        var us = peers.All.Select(static peer => peer.Name).ToList().IndexOf("SharedPageCache");
+        for (var i = 0; i < peers.All.Count; i++)
         {
-            foreach (var peer in PeerList.Of(arguments.Peers))
-            {
-                if (peer.TryOpen(workload) is { } cache)
-                {
-                    caches.Add((peer.Name, cache));
-                    PeerLane.Fill(cache, workload.FileBytes, workload.Writes);
-                }
-            }
-
-            var rounds = Interleaved.Run(
-                arguments.Budget * 2, [.. caches.Select(peer => PeerLane.Of(peer.Name, peer.Cache, pattern, crew, workload.Fits ? 500 : 200))]);
-            var us = caches.FindIndex(static peer => peer.Name == "SharedPageCache");
-            for (var i = 0; i < caches.Count; i++)
-            {
-                yield return new Figure(
-                    Section, $"{what}; {threads} threads", caches[i].Name, 1000 / rounds.Nanoseconds(i), "M/s", null,
-                    FormattableString.Invariant($"{rounds.Ratio(us, i):0.00} x of SharedPageCache's, {rounds.Rounds.Kept} of {rounds.Rounds.All} rounds"));
-            }
-        }
-        finally
-        {
-            caches.ForEach(static peer => peer.Cache.Dispose());
+            yield return new Figure(
+                Section, $"{what}; {threads} threads", peers.All[i].Name, 1000 / rounds.Nanoseconds(i), "M/s", null,
+                FormattableString.Invariant($"{rounds.Ratio(us, i):0.00} x of SharedPageCache's, {rounds.Rounds.Kept} of {rounds.Rounds.All} rounds"));
         }
     }
 }

@@ -11,9 +11,8 @@ internal static class ThreadScenarios
     public static IEnumerable<Figure> Measure(HouseArguments arguments)
     {
         var bytes = arguments.LargeBytes / 2;
-        using var scratch = new ScratchFile(arguments.Scratch, bytes);
-        scratch.Settle();
-        var workload = new PeerWorkload(scratch.Path, bytes, 1, bytes + (bytes / 8) + (16 << 20));
+        using var scratch = ScratchFile.OnDisk(arguments.Scratch, bytes);
+        var workload = PeerWorkload.ThatFits(scratch.Path, bytes);
         foreach (var figure in Scale(arguments, workload, "4 KiB, uniform", Pattern.Uniform(bytes), 500, ofRaw: 0.95)
             .Concat(Scale(arguments, workload, "4 KiB, Zipf", Pattern.Zipf(bytes), 800, null))
             .Concat(Scale(arguments, workload, "4 KiB, the same page by all", Pattern.OnePage(), 3000, null, own: 1.85))

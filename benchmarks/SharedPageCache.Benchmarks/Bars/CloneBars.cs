@@ -104,8 +104,7 @@ internal static class CloneBars
             throw new ArgumentException($"{folder} is on {format}, which does not clone files.");
         }
 
-        using var scratch = new ScratchFile(folder, bytes);
-        scratch.Settle();
+        using var scratch = ScratchFile.OnDisk(folder, bytes);
         var times = new List<double>();
         for (var i = 0; i < 4; i++)
         {

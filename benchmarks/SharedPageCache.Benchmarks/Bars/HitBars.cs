@@ -15,8 +15,7 @@ internal static class HitBars
         using var raw = new RawCopy((int)(bytes >> 12), 4096);
         using var stage = new Stage(bytes);
         using var deep = CloneOfClones(stage.File, 100);
-        using var scratch = new ScratchFile(arguments.Scratch, bytes);
-        scratch.Settle();
+        using var scratch = ScratchFile.OnDisk(arguments.Scratch, bytes);
         using var system = File.OpenHandle(scratch.Path, options: FileOptions.RandomAccess);
         var size = $"{bytes >> 20} MiB";
 

@@ -27,15 +27,29 @@ internal static class MissBars
             Section, "evictions of clean pages, one core", Ours, 1000 / rounds.Difference(2, 0), "M/s", new Bar(2, IsLeast: true),
             FormattableString.Invariant($"by difference: a miss takes {rounds.Nanoseconds(2):0} ns with an eviction and {rounds.Nanoseconds(0):0} ns without"));
         yield return HitBars.Ratio(rounds, 3, 2, "miss with eviction, pages of 1,000 clones", "of one file", new Bar(1.05), Section);
+        foreach (var policy in Enum.GetValues<EvictionPolicy>())
+        {
+            yield return AmongUsed(arguments, policy);
+        }
+
         yield return Direct(arguments);
+    }
+
+    /// <summary>Every miss evicts, and most pages are in use: a pick that looked at all of them would show with ten times as many.</summary>
+    private static Figure AmongUsed(HouseArguments arguments, EvictionPolicy policy)
+    {
+        const long Small = 8 << 20;
+        using var few = new Store(Small, Small * 4, clones: 0, policy);
+        using var many = new Store(Small * 10, Small * 40, clones: 0, policy);
+        var rounds = Interleaved.Run(arguments.Budget / 2, few.UsedLane("2,000 frames"), many.UsedLane("20,000 frames"));
+        return HitBars.Ratio(rounds, 1, 0, $"miss with eviction among 20,000 used frames, {policy}", "among 2,000", null, Section);
     }
 
     private static Figure Direct(HouseArguments arguments)
     {
         const int InBatch = 64;
         var bytes = arguments.LargeBytes / 2;
-        using var scratch = new ScratchFile(arguments.Scratch, bytes);
-        scratch.Settle();
+        using var scratch = ScratchFile.OnDisk(arguments.Scratch, bytes);
         using var device = FileBlockDevice.Open(scratch.Path);
         using var cache = new PageCache(new PageCacheOptions { CapacityBytes = bytes + (bytes / 8) + (16 << 20), MaxReadAheadPages = 0 });
         using var volume = cache.AttachVolume(device);
@@ -104,13 +118,15 @@ internal static class MissBars
         private readonly MappedFile _file;
         private readonly List<MappedFile> _clones = [];
         private readonly long _bytes;
+        private readonly long _capacity;
         private readonly byte[] _buffer = new byte[64 << 12];
         private long _offset;
 
-        public Store(long capacity, long bytes, int clones)
+        public Store(long capacity, long bytes, int clones, EvictionPolicy policy = EvictionPolicy.WindowTinyLfu)
         {
             _bytes = bytes;
-            _cache = new PageCache(new PageCacheOptions { CapacityBytes = capacity, MaxReadAheadPages = 0 });
+            _capacity = capacity;
+            _cache = new PageCache(new PageCacheOptions { CapacityBytes = capacity, MaxReadAheadPages = 0, Policy = policy });
             _volume = _cache.AttachVolume(new ZeroCostDevice(bytes));
             _file = _volume.OpenFile(new StraightExtents(0, bytes), bytes);
             for (var i = 0; i < clones; i++)
@@ -140,6 +156,26 @@ internal static class MissBars
                         _volume.Discard(new BlockRun(0, _bytes));
                     }
                 });
+        }
+
+        /// <summary>One page after the other, and each time again one of those that came lately.</summary>
+        public Lane UsedLane(string name)
+        {
+            const int InBatch = 512;
+            var random = new Random(19);
+            var lately = (int)(_capacity >> 13);
+            Pass((int)(_capacity >> 11));
+            return new Lane(name, InBatch, _ => Pass(InBatch));
+
+            void Pass(int pages)
+            {
+                for (var i = 0; i < pages; i++)
+                {
+                    _offset = (_offset + 4096) % _bytes;
+                    _file.Read(_offset, _buffer.AsSpan(0, 8));
+                    _file.Read((_offset - ((long)random.Next(lately) << 12) + _bytes) % _bytes, _buffer.AsSpan(0, 8));
+                }
+            }
         }
 
         public void Dispose()

@@ -41,6 +41,9 @@ public sealed record PeerWorkload(string Path, long FileBytes, int Files, long C
     /// <summary>The page size of all peers.</summary>
     public const int PageSize = 4096;
 
+    /// <summary>One file, for which there is room in whole, with whatever a cache keeps beside it.</summary>
+    public static PeerWorkload ThatFits(string path, long fileBytes) => new(path, fileBytes, 1, fileBytes + (fileBytes / 8) + (16 << 20));
+
     /// <summary>Whether all pages of all files fit.</summary>
     public bool Fits => FileBytes + (FileBytes / 16) <= CacheBytes;
 }
