@@ -18,6 +18,10 @@ internal sealed record BranchFigures
     [JsonPropertyName("branch_us_p99")]
     public required double BranchMicrosecondsP99 { get; init; }
 
+    /// <summary>Making all branches durable, by one flush of the store.</summary>
+    [JsonPropertyName("flush_ms")]
+    public required double FlushMilliseconds { get; init; }
+
     /// <summary>Copying the database file, without a reflink.</summary>
     [JsonPropertyName("copy_ms")]
     public required double CopyMilliseconds { get; init; }

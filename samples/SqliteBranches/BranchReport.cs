@@ -17,6 +17,7 @@ internal static class BranchReport
             cost.AddRow("its system call alone", Time(call), "-", "-");
         }
 
+        cost.AddRow($"all {figures.Branches:n0} made durable", Time(figures.FlushMilliseconds * 1000), "-", "-");
         console.Write(cost);
 
         Table memory = New($"{figures.Branches:n0} branches, read in full", "this cache", "ordinary connections", "reflinks");

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.Data.Sqlite;
 using SharedPageCache.Sqlite;
@@ -72,6 +73,12 @@ internal static class BranchRun
 
         var leg = new BranchLeg(store, source, options.Branches);
         double[] times = progress.Step($"Making {options.Branches} branches", done => leg.Make(done, reflinks));
+        double flush = progress.Step("Making them durable, all together", _ =>
+        {
+            long start = Stopwatch.GetTimestamp();
+            store.FlushAsync().GetAwaiter().GetResult();
+            return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+        });
         PageCacheStatistics before = store.Cache.GetStatistics();
         double readSeconds = progress.Step("Reading every branch in full", leg.ReadAll);
         PageCacheStatistics after = store.Cache.GetStatistics();
@@ -82,7 +89,7 @@ internal static class BranchRun
         double[] inserts = progress.Step("Inserts, beside SQLite's own VFS", _ => SpeedLeg.Insert(
             rows: (int)Math.Min(200_000, source.Rows),
             round => store.GetConnectionString($"insert-{round}"),
-            round => Sql.File(PathOf($"insert-{round}.db"))));
+            round => Sql.File(Path.Combine(reflinks?.Folder ?? folder, $"insert-{round}.db"))));
         long ordinary = MemoryLeg.BytesOfConnection(source, _ => Sql.File(source.Path));
         long ours = MemoryLeg.BytesOfConnection(source, i => store.GetConnectionString(BranchLeg.NameOf(i)));
         progress.Step("PRAGMA integrity_check", done =>
@@ -97,6 +104,7 @@ internal static class BranchRun
             Branches = options.Branches,
             BranchMicroseconds = times[times.Length / 2],
             BranchMicrosecondsP99 = times[times.Length * 99 / 100],
+            FlushMilliseconds = flush,
             CopyMilliseconds = copy,
             VacuumIntoMilliseconds = vacuum,
             ResidentBytes = after.ResidentBytes,

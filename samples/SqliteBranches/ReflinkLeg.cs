@@ -20,6 +20,9 @@ internal sealed class ReflinkLeg : IDisposable
     public ReflinkLeg(string directory) =>
         _folder = Directory.CreateDirectory(Path.Combine(directory, $"sqlite-branches-{Guid.NewGuid():N}")).FullName;
 
+    /// <summary>Where the store and the reflinks are.</summary>
+    public string Folder => _folder;
+
     /// <summary>The directory of the store.</summary>
     public string Store => Path.Combine(_folder, "store") + Path.DirectorySeparatorChar;
 
