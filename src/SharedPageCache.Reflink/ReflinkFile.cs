@@ -89,6 +89,9 @@ internal class ReflinkFile : IExtentMap
     /// <summary>The blocks that the file is counted for. Guarded by the volume's lock.</summary>
     public IReadOnlyList<VolumePiece> Held { get; set; } = [];
 
+    /// <summary>With whom the file is counted for them; null if it is counted for itself. Guarded by the volume's lock.</summary>
+    public Twins? Twins { get; set; }
+
     /// <summary>The open handles. Guarded by the volume's lock.</summary>
     public List<ReflinkedFile> Handles { get; } = [];
 

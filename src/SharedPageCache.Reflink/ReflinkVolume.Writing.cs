@@ -82,11 +82,12 @@ internal sealed partial class ReflinkVolume
             }
 
             var twin = new WritableReflinkFile(this, Placement!, origin, snapshot, origin.Key.Id, file.Domain, _check);
-            foreach (var piece in pieces)
+            if (file.Twins is null)
             {
-                _ledger.Add(piece.PhysicalOffset, piece.End, twin);
+                new Twins().Join(file);
             }
 
+            file.Twins!.Join(twin);
             return Enter(twin, pieces);
         }
     }
@@ -139,6 +140,7 @@ internal sealed partial class ReflinkVolume
     {
         lock (_lock)
         {
+            CountAlone(file);
             var shown = file.Table.Pieces;
             LetGo(file, VolumePiece.Subtract(file.Held, shown));
             file.Held = shown;
@@ -155,6 +157,7 @@ internal sealed partial class ReflinkVolume
         lock (_lock)
         {
             file.ThrowIfRefused();
+            CountAlone(file);
             var before = file.Held;
             var added = VolumePiece.Subtract(file.Renewed(answer, keepsStaged).Pieces, before);
             Hold(file, added);

@@ -177,8 +177,14 @@ internal sealed partial class ReflinkVolume
         {
             _ledger.Verify();
             var expected = new RunLedger<object>();
+            var counted = new HashSet<Twins>(ReferenceEqualityComparer.Instance);
             foreach (var file in _open)
             {
+                if (file.Twins is { } twins && !counted.Add(twins))
+                {
+                    continue;
+                }
+
                 foreach (var piece in file.Held)
                 {
                     expected.Add(piece.PhysicalOffset, piece.End, this);
@@ -228,8 +234,31 @@ internal sealed partial class ReflinkVolume
             _named.Remove(file.Key);
         }
 
-        LetGo(file, file.Held);
+        if (file.Twins?.Leave(file) is { } other)
+        {
+            foreach (var piece in file.Held)
+            {
+                _ledger.ReplaceWitness(piece.PhysicalOffset, piece.End, file, other);
+            }
+        }
+        else
+        {
+            LetGo(file, file.Held);
+        }
+
         file.Held = [];
+    }
+
+    /// <summary>From here on a file is counted for itself. Under the lock, before what it shows changes.</summary>
+    private void CountAlone(ReflinkFile file)
+    {
+        if (file.Twins?.Leave(file) is not null)
+        {
+            foreach (var piece in file.Held)
+            {
+                _ledger.Add(piece.PhysicalOffset, piece.End, file);
+            }
+        }
     }
 
     /// <summary>Brings a file that is open already up to a fresh snapshot, if it is not.</summary>

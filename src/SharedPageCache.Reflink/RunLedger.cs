@@ -106,6 +106,18 @@ internal sealed class RunLedger<T>
         });
     }
 
+    /// <summary>Names another witness where one is named that is none any more.</summary>
+    public void ReplaceWitness(long start, long end, T former, T witness)
+    {
+        Rewrite(start, end, (old, fresh) =>
+        {
+            foreach (var segment in old)
+            {
+                fresh.Add(ReferenceEquals(segment.Witness, former) ? segment with { Witness = witness } : segment);
+            }
+        });
+    }
+
     /// <summary>Checks the invariants.</summary>
     /// <exception cref="InvalidOperationException">One of them is broken.</exception>
     public void Verify()

@@ -203,6 +203,57 @@ public sealed class CloningTests(MountedFileSystems fileSystems) : WritingTest(f
         Verify();
     }
 
+    /// <summary>They are counted once for all of them; who changes, or goes, leaves the others what they show.</summary>
+    [Theory]
+    [OnFileSystem(Xfs)]
+    [OnFileSystem(Btrfs)]
+    public async Task Clones_that_nobody_has_changed_outlive_each_other(FileSystemKind kind)
+    {
+        var path = Path.Combine(FolderOn(kind), "image");
+        var content = Bytes(Size, 1);
+        var file = OpenNew(path, content);
+        AssertContent(content, file);
+        var clones = new List<ReflinkedFile> { file };
+        for (var i = 1; i <= 4; i++)
+        {
+            clones.Add(await clones[i - 1].CloneForLaterAsync($"{path}.{i}", $"{path}.passing.{i}"));
+        }
+
+        Verify();
+        var reads = Figures.DevicePagesRead;
+
+        // The first one was the witness of all blocks: somebody who comes from outside asks another one, and finds them in memory.
+        await file.DisposeAsync();
+        Verify();
+        Reflink($"{path}.passing.2", path + ".outsider");
+        using (var outsider = Store.OpenForWriting(path + ".outsider"))
+        {
+            AssertContent(content, outsider);
+            Assert.Equal(reads, Figures.DevicePagesRead);
+            Verify();
+            outsider.File.Write(0, Bytes(Page, 5));
+            await outsider.File.FlushAsync();
+            Verify();
+        }
+
+        clones[1].File.Write(2 * Page, Bytes(Page, 2));
+        await clones[1].File.FlushAsync();
+        clones[2].File.SetLength(Size / 2);
+        await clones[2].File.FlushAsync();
+        Verify();
+        clones[3].File.Delete();
+        clones[3].Dispose();
+        await clones[4].File.Volume.FlushAsync();
+        Verify();
+        AssertContent(Overlaid(content, 2 * Page, Bytes(Page, 2)), clones[1]);
+        AssertContent(content[..(Size / 2)], clones[2]);
+        AssertContent(content, clones[4]);
+        Assert.Equal(reads, Figures.DevicePagesRead);
+        clones.ForEach(static clone => clone.Dispose());
+        Verify();
+        Assert.Equal(0, Figures.ResidentBytes);
+    }
+
     [Theory]
     [OnFileSystem(Xfs)]
     [OnFileSystem(Btrfs)]
