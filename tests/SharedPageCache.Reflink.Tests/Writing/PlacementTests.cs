@@ -44,6 +44,72 @@ public sealed class PlacementTests(MountedFileSystems fileSystems) : WritingTest
         AssertContent(OnDisk(file.Path), file);
     }
 
+    /// <summary>A page that was frozen before a range was cloned over it, and is named, written and given back afterwards.</summary>
+    [Theory]
+    [OnFileSystem(Xfs, false)]
+    [OnFileSystem(Btrfs, false)]
+    [OnFileSystem(Xfs, true)]
+    [OnFileSystem(Btrfs, true)]
+    public async Task A_range_that_is_cloned_over_a_page_on_its_way_is_what_everybody_reads_at_every_moment(FileSystemKind kind, bool isPlacedFirst)
+    {
+        var folder = FolderOn(kind);
+        for (var moment = 0; moment < 4; moment++)
+        {
+            var other = Bytes(Pages * Page, 2);
+            await using var source = OpenNew(Path.Combine(folder, $"source{moment}"), other);
+            await using var file = OpenNew(Path.Combine(folder, $"image{moment}"), Bytes(Pages * Page, 1));
+            var run = isPlacedFirst ? await PlaceAsync(file, 3, 1) : default;
+            await file.CloneRangeAsync(source, 0, 2 * Page, 8 * Page);
+            run = isPlacedFirst ? run : await PlaceAsync(file, 3, 1);
+            ReadAt(0);
+            await WriteAsync(file, run);
+            ReadAt(1);
+            Placement(file).Abandon(run);
+            ReadAt(2);
+            await file.File.FlushAsync();
+            ReadAt(3);
+
+            AssertOnDisk(Overlaid(Bytes(Pages * Page, 1), 2 * Page, other[..(8 * Page)]), file.Path);
+            AssertContent(OnDisk(file.Path), file);
+            Verify();
+
+            void ReadAt(int when)
+            {
+                if (when == moment)
+                {
+                    var page = new byte[Page];
+                    file.File.Read(3 * Page, page);
+                    Assert.Equal(other[Page..(2 * Page)], page);
+                }
+            }
+        }
+    }
+
+    /// <summary>A page that was written after a range was cloned there is the newer one, also if its first write to the disk fails.</summary>
+    [Theory]
+    [OnFileSystem(Xfs)]
+    [OnFileSystem(Btrfs)]
+    public async Task A_page_that_is_written_over_a_cloned_range_is_published_over_it(FileSystemKind kind)
+    {
+        var folder = FolderOn(kind);
+        var (content, other) = (Bytes(Pages * Page, 1), Bytes(Pages * Page, 2));
+        await using var source = OpenNew(Path.Combine(folder, "source"), other);
+        await using var file = OpenNew(Path.Combine(folder, "image"), content);
+        await file.CloneRangeAsync(source, 0, 2 * Page, 8 * Page);
+        var run = await PlaceAsync(file, 3, 1);
+        await WriteAsync(file, run);
+        Placement(file).Publish(run, [new RunOwner(file.File.Extents, 3 * Page)]);
+        await file.File.FlushAsync();
+
+        content = Overlaid(content, 2 * Page, other[..(8 * Page)]);
+        content = Overlaid(content, 3 * Page, OnDisk(file.Path)[(3 * Page)..(4 * Page)]);
+        Assert.NotEqual(other[Page..(2 * Page)], content[(3 * Page)..(4 * Page)]);
+        AssertOnDisk(content, file.Path);
+        AssertContent(content, file);
+        Assert.Equal(7, BlocksOf(source.Path).Intersect(BlocksOf(file.Path)).Count());
+        Verify();
+    }
+
     [Theory]
     [OnFileSystem(Xfs)]
     [OnFileSystem(Btrfs)]
