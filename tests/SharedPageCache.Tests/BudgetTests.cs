@@ -1,4 +1,6 @@
+using System.Buffers;
 using SharedPageCache.Tests.Support;
+using SharedPageCache.Tests.Writing;
 
 namespace SharedPageCache.Tests;
 
@@ -99,6 +101,41 @@ public class BudgetTests
     }
 
     [Theory]
+    [Trait("Row", "B4")]
+    [InlineData(0)]
+    [InlineData(500)]
+    public void A_clone_of_a_dirty_file_allocates_at_most_512_bytes_however_much_is_dirty(int dirtyPages)
+    {
+        using var cache = new WriteCache(frames: 16_384);
+        var file = cache.Own(cache.Volume.OpenFile(new EmptyWritableExtents(), 1L << 30));
+        for (var page = 0L; page < dirtyPages; page++)
+        {
+            // In every other window.
+            file.Write(page % 256 * (4 << 20) + page / 256 * 4096, [1]);
+        }
+
+        Assert.Equal(dirtyPages * 4096L, cache.Figures.DirtyBytes);
+        var least = long.MaxValue;
+        var clones = new MappedFile[128];
+        for (var round = 0; round < 3; round++)
+        {
+            clones[0] = file.Clone();
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            for (var i = 1; i < clones.Length; i++)
+            {
+                clones[i] = file.Clone();
+            }
+
+            least = Math.Min(least, (GC.GetAllocatedBytesForCurrentThread() - before) / (clones.Length - 1));
+            Assert.Equal((0, 0), (cache.Device.Writes, cache.Device.Reads));
+            Array.ForEach(clones, static clone => clone.Dispose());
+        }
+
+        Assert.InRange(least, 1, 512);
+        file.Delete();
+    }
+
+    [Theory]
     [InlineData(1, 1)]
     [InlineData(4, 1)]
     [InlineData(1, 16)]
@@ -187,5 +224,27 @@ public class BudgetTests
         }
 
         return GC.GetTotalMemory(forceFullCollection: true);
+    }
+
+    /// <summary>A file of holes that is its own clone, and takes every change.</summary>
+    private sealed class EmptyWritableExtents : IWritableExtentMap
+    {
+        public long Sequence => 0;
+
+        public ValueTask GetExtentsAsync(long offset, long length, IBufferWriter<Extent> destination, CancellationToken cancellationToken) => default;
+
+        public IExtentMap Clone() => this;
+
+        public void SetLength(long newLength)
+        {
+        }
+
+        public void PunchHole(long offset, long length)
+        {
+        }
+
+        public void Delete()
+        {
+        }
     }
 }
