@@ -42,6 +42,51 @@ public sealed class FetchedPagesTests(ITestOutputHelper output)
         main.Close();
     }
 
+    [Fact]
+    public void What_cannot_be_pinned_is_read_by_copy_and_a_page_is_given_back_by_its_address()
+    {
+        using var store = new TestStore(cacheBytes: 2 << 20) { HasDamage = true };
+        var files = Enumerable.Range(0, 4).Select(number => (MainFile)store.Store.Files.TryOpen("main", Main, out var _)!).ToArray();
+        for (var page = 0; page < 480; page++)
+        {
+            files[0].Write(Page(page), page * (long)PageSize);
+        }
+
+        files[0].File.Sync();
+        for (var i = 0; i < 100; i++)
+        {
+            files[0].Unfetch(0, files[0].Fetch(0, PageSize));
+        }
+
+        // Four connections that hold pages of their own hold more than may be pinned; the first one then keeps none beside.
+        Assert.Equal(1, files[0].Fetched.InSlots);
+        var held = new List<(MainFile File, long Offset, nint Address)>();
+        var refused = 0;
+        foreach (var (file, number) in files.Reverse().Zip(Enumerable.Range(0, 4)))
+        {
+            for (var page = number * 120; page < (number + 1) * 120; page++)
+            {
+                if (file.Fetch(page * (long)PageSize, PageSize) is var address and not 0)
+                {
+                    Assert.Equal(page, WordAt(address));
+                    held.Add((file, page * (long)PageSize, address));
+                }
+                else
+                {
+                    refused++;
+                }
+            }
+        }
+
+        Assert.InRange(refused, 100, 380);
+        Assert.Equal(0, files[0].Fetched.InSlots);
+
+        // SQLite computes some offsets in 32 bits: the address counts.
+        held.ForEach(static page => page.File.Unfetch(page.Offset + (1L << 32), page.Address));
+        Assert.NotEqual(0, files[0].Fetch(0, PageSize));
+        Array.ForEach(files, static file => file.Close());
+    }
+
     /// <summary>
     /// Random fetches, returns, writes, cuts and locks of three connections, of which one writes when the others hold no lock; every word of what
     /// is held is compared with a model at each step.
