@@ -118,6 +118,12 @@ public sealed partial class FileModel : IDisposable
         operation = _shape.Seals && _dice.OneIn(SealsOneIn) ? ModelOperation.Seal : operation;
         _chosen[(int)operation]++;
         var file = _files[_dice.Below(_files.Count)];
+        for (var again = 0; again < 4 && file.IsSealed && MayChange(operation) && !_dice.OneIn(8); again++)
+        {
+            // What is refused teaches little.
+            file = Any();
+        }
+
         _doing = new Doing(operation, file, 0, 0);
         try
         {

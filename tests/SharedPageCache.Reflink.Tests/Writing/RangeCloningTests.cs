@@ -358,6 +358,41 @@ public sealed class RangeCloningTests(MountedFileSystems fileSystems) : WritingT
         Verify();
     }
 
+    [Theory]
+    [OnFileSystem(Xfs, "file")]
+    [OnFileSystem(Btrfs, "file")]
+    [OnFileSystem(Xfs, "store")]
+    [OnFileSystem(Btrfs, "store")]
+    public async Task A_range_that_cannot_be_shared_any_more_is_given_up_with_its_file_and_leaves_nothing_open(FileSystemKind kind, string closed)
+    {
+        var folder = FolderOn(kind);
+        await using var source = OpenNew(Path.Combine(folder, "source"), Bytes(20 * Page, 1));
+        var file = OpenNew(Path.Combine(folder, "file"), Bytes(20 * Page, 2));
+        await file.CloneRangeAsync(source, 0, 2 * Page, 8 * Page);
+        Assert.Equal(3, Figures.OpenFiles);
+
+        // Somebody else writes to the file: it is refused from then on.
+        Overwrite(file.Path, 15 * Page, [1, 2, 3]);
+        await Assert.ThrowsAsync<CacheWritebackException>(async () => await file.File.FlushAsync());
+        if (closed == "file")
+        {
+            file.Dispose();
+            await source.File.Volume.FlushAsync();
+            Assert.Equal(1, Figures.OpenFiles);
+            source.File.Write(0, Bytes(Page, 3));
+            await source.File.FlushAsync();
+            AssertOnDisk(Overlaid(Bytes(20 * Page, 1), 0, Bytes(Page, 3)), source.Path);
+        }
+        else
+        {
+            Store.Dispose();
+            Assert.Equal(0, Figures.OpenFiles);
+        }
+
+        AssertOnDisk(Overlaid(Bytes(20 * Page, 2), 15 * Page, [1, 2, 3]), Path.Combine(folder, "file"));
+        Cache.Verify();
+    }
+
     [ReflinkFact(Btrfs)]
     public async Task Between_files_that_the_file_system_never_shares_a_range_is_copied()
     {
