@@ -18,9 +18,8 @@ namespace SharedPageCache.Sqlite.Native;
 /// anything; after it no fetch returns a page that was pinned before.
 /// </para>
 /// <para>
-/// <b>Slots.</b> A page has one slot, by its number. One that is found in its slot is warm; a warm page gives its place only to the second
-/// comer, so that the leaves of a tree, each of which is read once, do not drive out what is above them. What finds no place is
-/// outside: pinned until it is given back.
+/// <b>Slots.</b> A page has one slot, by its number. It gets it if it is fetched twice while nobody else has come to the slot, so that the leaves of a tree,
+/// each of which is read once, do not drive out what is above them. What has no slot is outside: pinned until it is given back.
 /// </para>
 /// <para>
 /// <b>How much is pinned.</b> One page of 512 of the cache (but four) for each connection at the most, and 128; and outside as many. If leases are used up
@@ -76,7 +75,6 @@ internal sealed unsafe class FetchedPages
         }
 
         slot.Uses++;
-        slot.IsWarm = true;
         return slot.Address + inPage;
     }
 
@@ -149,10 +147,10 @@ internal sealed unsafe class FetchedPages
 
         // The memory is native and does not move: the address holds without fixing it.
         var fetched = new Slot { Key = key, Address = (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(page.Span)), Page = page, Uses = 1 };
-        if (_left > 0 || slot.Uses > 0 || slot.IsWarm)
+        if (_left > 0 || slot.Uses > 0 || slot.LastComer != key)
         {
             _left -= _left > 0 ? 1 : 0;
-            slot.IsWarm = false;
+            slot.LastComer = key;
             _outside.Add(fetched);
             return fetched.Address;
         }
@@ -230,6 +228,7 @@ internal sealed unsafe class FetchedPages
         /// <summary>How often it was fetched and not given back.</summary>
         public int Uses;
 
-        public bool IsWarm;
+        /// <summary>Who has come last and did not get the slot. A hint.</summary>
+        public long LastComer;
     }
 }
