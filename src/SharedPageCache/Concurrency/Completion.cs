@@ -24,6 +24,11 @@ internal sealed class Completion
     public Task WaitAsync(CancellationToken cancellationToken) =>
         IsSet ? Task.CompletedTask : Source().Task.WaitAsync(cancellationToken);
 
+    /// <summary>The same for so long at most.</summary>
+    /// <exception cref="TimeoutException">The time is over.</exception>
+    public Task WaitAsync(TimeSpan longest, CancellationToken cancellationToken) =>
+        IsSet ? Task.CompletedTask : Source().Task.WaitAsync(longest, cancellationToken);
+
     public void Wait()
     {
         if (!IsSet)

@@ -24,10 +24,9 @@ internal sealed class Turnstile(int longestSleepMilliseconds = 10)
         {
             // One wait with token and time together: each takes its registrations with it when it ends. The event itself
             // may stay for hours, so nothing may be left hanging on it, or on the token, by every round of a waiter.
-            var woken = Atomic.LoadAcquire(ref _event)!.WaitAsync(CancellationToken.None);
             try
             {
-                await woken.WaitAsync(_longestSleep, cancellationToken).ConfigureAwait(false);
+                await Atomic.LoadAcquire(ref _event)!.WaitAsync(_longestSleep, cancellationToken).ConfigureAwait(false);
             }
             catch (TimeoutException)
             {

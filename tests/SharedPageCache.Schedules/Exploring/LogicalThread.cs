@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
 namespace SharedPageCache.Schedules.Exploring;
@@ -68,11 +67,6 @@ internal sealed class LogicalThread
         _scheduler.Trace?.Add(Number, operation, 0, was, now);
         _scheduler.After(this);
     }
-
-    /// <summary>Whether a method of a type is on the stack. Slow; for waits that are rare.</summary>
-    public static bool IsIn(string type) => new StackTrace(1, false).GetFrames()
-        .Any(frame => frame.GetMethod()?.DeclaringType is { } declaring
-            && (declaring.Name == type || declaring.DeclaringType?.Name == type));
 
     private static unsafe nint Address<T>(ref T location) => (nint)Unsafe.AsPointer(ref location);
 

@@ -115,17 +115,19 @@ internal sealed class TaskCompletionSource(TaskCreationOptions options)
             }
         }
 
-        public Task WaitAsync(CancellationToken cancellationToken)
-        {
-            if (Scheduler.Current is { } self)
-            {
-                var waited = source;
-                self.Block(() => waited._set || cancellationToken.IsCancellationRequested, mayTimeOut: LogicalThread.IsIn("Turnstile"));
-                return !source._set && cancellationToken.IsCancellationRequested
-                    ? System.Threading.Tasks.Task.FromCanceled(cancellationToken) : System.Threading.Tasks.Task.CompletedTask;
-            }
+        public Task WaitAsync(CancellationToken cancellationToken) =>
+            Scheduler.Current is { } self ? Wait(self, mayTimeOut: false, cancellationToken) : source._real.Task.WaitAsync(cancellationToken);
 
-            return source._real.Task.WaitAsync(cancellationToken);
+        /// <summary>Once the time is over the wait just ends: who waits looks again in either case.</summary>
+        public Task WaitAsync(TimeSpan longest, CancellationToken cancellationToken) =>
+            Scheduler.Current is { } self ? Wait(self, mayTimeOut: true, cancellationToken) : source._real.Task.WaitAsync(longest, cancellationToken);
+
+        private Task Wait(LogicalThread self, bool mayTimeOut, CancellationToken cancellationToken)
+        {
+            var waited = source;
+            self.Block(() => waited._set || cancellationToken.IsCancellationRequested, mayTimeOut);
+            return !source._set && cancellationToken.IsCancellationRequested
+                ? System.Threading.Tasks.Task.FromCanceled(cancellationToken) : System.Threading.Tasks.Task.CompletedTask;
         }
 
         private bool IsSet() => source._set;
