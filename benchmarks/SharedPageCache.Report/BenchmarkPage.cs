@@ -153,7 +153,7 @@ internal static class BenchmarkPage
             var worst = rows.MaxBy(static row => row.Regret)!;
             var farthest = rows.MaxBy(static row => Math.Abs(row.Difference))!;
             page.Append(Text($"| {policy} | {rows.Average(static row => row.Regret):0.00} | {worst.Regret:0.00} | {worst.Trace} at {worst.CachePages} pages "));
-            page.Append(Text($"| {farthest.Difference:+0.00;-0.00} | {farthest.Trace} at {farthest.CachePages} pages |\n"));
+            page.Append(Text($"| {farthest.Difference:+0.00;-0.00;0.00} | {farthest.Trace} at {farthest.CachePages} pages |\n"));
         }
 
         page.Append(Text($"\n| trace | pages | best of 14 | {string.Join(" | ", policies)} |\n|---|---:|---:|{string.Concat(policies.Select(static _ => "---:|"))}\n"));
