@@ -24,10 +24,13 @@ internal static class Platform
         _ => 0x4000,
     };
 
-    /// <summary>Asks for huge pages (or for none) behind a range; a wish, not a demand.</summary>
+    /// <summary>
+    /// Asks for huge pages (or for none) behind a range; a wish, not a demand. Nothing is asked for a range that has no room for one: it is a part of a
+    /// mapping of the allocator, which the advice would split for good, and a process may have so many mappings only (<c>vm.max_map_count</c>).
+    /// </summary>
     public static void AdviseHugePages(nint address, nuint length, bool wanted)
     {
-        if (OperatingSystem.IsLinux())
+        if (OperatingSystem.IsLinux() && length >= HugePageSize)
         {
             _ = madvise(address, length, wanted ? AdviseHugePage : AdviseNoHugePage);
         }

@@ -29,4 +29,25 @@ public sealed class ArenaTests
             Assert.Equal(-1, arena.Span(frame).IndexOfAnyExcept(isGone ? (byte)0 : (byte)(frame + 1)));
         }
     }
+
+    /// <summary>A process may have 65,530 mappings, and thousands of small caches, one after the other, used them up.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Small_arenas_do_not_split_the_mappings_of_the_allocator(bool hugePages)
+    {
+        const int Arenas = 4000;
+        if (!OperatingSystem.IsLinux())
+        {
+            return;
+        }
+
+        static int Mappings() => File.ReadLines("/proc/self/maps").Count();
+        var before = Mappings();
+        var arenas = Enumerable.Range(0, Arenas).Select(_ => new Arena(4, 512, hugePages)).ToArray();
+
+        // Others map something meanwhile too, but not one for every arena.
+        Assert.InRange(Mappings() - before, int.MinValue, Arenas / 2);
+        GC.KeepAlive(arenas);
+    }
 }
