@@ -415,6 +415,45 @@ public class FullCacheTests
         Assert.All(await Task.WhenAll(reads).Within(), count => Assert.Equal(8, count));
     }
 
+    [Fact]
+    [Trait("Contract", "C9")]
+    public async Task A_wait_for_a_frame_of_the_reserve_can_be_cancelled_and_leaves_the_share_of_its_volume()
+    {
+        using var cache = new TestCache(frames: 16);
+        var rooms = cache.Cache.Engine.Rooms;
+        var other = cache.Own(cache.Cache.AttachVolume(new MemoryDevice(1 << 20).Stamp(version: 2)));
+        var waiting = cache.Own(other.OpenFile(new ListExtents(new Extent(0, 1 << 20, 0)), 1 << 20));
+        var hung = cache.OpenRun(0, 1 << 20);
+        hung.ReadAt(0, 32 * 4096);
+        var hungToo = ReadGate.Before((MemoryDevice)other.Device);
+        var gate = ReadGate.Before(cache.Device);
+        var frames = Enumerable.Range(0, 16).ToArray();
+        Array.ForEach(frames, frame => rooms.Frames.Pin(frame));
+
+        // All frames of the reserve but one are held by one volume, and the last by the other, which may have more.
+        var most = rooms.Plan.Reserve - 1;
+        Assert.InRange(most, 2, 15);
+        var reads = Enumerable.Range(0, most).Select(page => hung.ReadAsync((100 + page) * 4096, new byte[8]).AsTask()).ToList();
+        Bounded.Until(() => gate.Waiting == most, "the reads of one volume stand before the device");
+        reads.Add(waiting.ReadAsync(0, new byte[8]).AsTask());
+        Bounded.Until(() => hungToo.Waiting == 1, "one stands before the other device");
+        for (var i = 0; i < 8; i++)
+        {
+            using var cancel = new CancellationTokenSource();
+            var read = waiting.ReadAsync(4096, new byte[8], cancel.Token).AsTask();
+            Assert.False(read.IsCompleted);
+            await cancel.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => read.Within());
+            Assert.Equal(1, hungToo.Waiting);
+        }
+
+        hungToo.Open();
+        gate.Open();
+        await Task.WhenAll(reads).Within();
+        Assert.Equal(8, await waiting.ReadAsync(8192, new byte[8]).AsTask().Within());
+        Array.ForEach(frames, frame => rooms.Frames.Unpin(frame));
+    }
+
     private static void AssertWithinCapacity(TestCache cache)
     {
         var (figures, pool) = (cache.Figures, cache.Cache.Engine.Rooms.Pool);

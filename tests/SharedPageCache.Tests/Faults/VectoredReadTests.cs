@@ -47,6 +47,36 @@ public class VectoredReadTests
 
     [Fact]
     [Trait("Row", "G6")]
+    public async Task An_engine_that_fails_while_a_long_read_goes_ahead_is_told_of_or_passed_over()
+    {
+        // Pages of several runs, each of which is a load of its own, for which the engine's sequence is asked.
+        Extent[] extents = [.. Enumerable.Range(0, 8).Select(i => new Extent(i * 3 * 2048, 3 * 2048, (i + 1) * 65_536 + 512))];
+        const int Length = 8 * 3 * 2048;
+        for (var failing = 1; failing <= 40; failing++)
+        {
+            using var cache = new TestCache(blockSize: 512);
+            var file = cache.Open(new RestlessSequence(failing, extents), Length);
+            var bytes = new byte[Length];
+            var gate = ReadGate.Before(cache.Device);
+            var read = file.ReadAsync(0, bytes).AsTask();
+            gate.Open();
+            try
+            {
+                Assert.Equal(Length, await read.Within());
+            }
+            catch (ExtentMapException error)
+            {
+                Assert.Contains("not now", error.ToString(), StringComparison.Ordinal);
+            }
+
+            Assert.Equal(Length, await file.ReadAsync(0, bytes));
+            Assert.All(extents, extent => Files.AssertSame(
+                cache.Device.Copy(extent.PhysicalOffset, (int)extent.Length), bytes.AsSpan((int)extent.FileOffset, (int)extent.Length)));
+        }
+    }
+
+    [Fact]
+    [Trait("Row", "G6")]
     public void What_is_in_memory_already_is_not_read_again_on_the_way()
     {
         using var cache = new TestCache(frames: 520);
@@ -247,5 +277,18 @@ public class VectoredReadTests
         Assert.Equal(3, cache.Figures.DevicePagesRead);
         Assert.True(file.TryRead(Data, new byte[8192], out _));
         Assert.InRange(extents.Asked, Data / (512 * 4096), 64);
+    }
+
+    /// <summary>Cannot say its sequence, once.</summary>
+    private sealed class RestlessSequence(int failing, params Extent[] extents) : IExtentMap
+    {
+        private readonly ListExtents _extents = new(extents);
+        private int _looks;
+
+        public long Sequence => Interlocked.Increment(ref _looks) == failing ? throw new IOException("not now") : _extents.Sequence;
+
+        public ValueTask GetExtentsAsync(
+            long offset, long length, System.Buffers.IBufferWriter<Extent> destination, CancellationToken cancellationToken) =>
+            _extents.GetExtentsAsync(offset, length, destination, cancellationToken);
     }
 }

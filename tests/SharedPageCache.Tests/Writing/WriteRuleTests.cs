@@ -37,6 +37,37 @@ public class WriteRuleTests
     }
 
     [Fact]
+    public async Task An_engine_that_cannot_say_its_sequence_during_a_change_is_asked_for_its_extents_again()
+    {
+        for (var failing = 1; failing <= 12; failing++)
+        {
+            using var cache = new WriteCache();
+            var file = cache.OpenNew(4 * Page);
+            file.Write(0, Bytes(1, 4 * Page));
+            await file.FlushAsync();
+            var looks = 0;
+            cache.Engine.TellsSequence = true;
+            cache.Engine.Before = name =>
+            {
+                if (name == "Sequence" && ++looks == failing)
+                {
+                    throw new IOException("not now");
+                }
+            };
+            file.SetLength(3 * Page);
+            using var clone = file.Clone();
+            cache.Engine.Before = null;
+
+            Assert.Equal(Bytes(1, 3 * Page), Read(file, 0, 3 * Page));
+            Assert.Equal(Bytes(1, 3 * Page), Read(clone, 0, 3 * Page));
+            clone.Write(0, Bytes(2, Page));
+            await clone.FlushAsync();
+            Assert.Equal(Bytes(1, Page), Read(file, 0, Page));
+            Assert.Equal(Bytes(2, Page), cache.DurableOf(clone)[..Page]);
+        }
+    }
+
+    [Fact]
     public void The_background_writer_leaves_young_pages_alone()
     {
         var clock = new ManualClock();
