@@ -1,17 +1,18 @@
 using System.Buffers;
 using System.Diagnostics;
+using SharedPageCache.Concurrency;
 
 namespace SharedPageCache;
 
 /// <summary>Leased pages of a range of a file, as one sequence without a copy.</summary>
 /// <remarks>
 /// Each page is a lease of its own point in time: the range is not a snapshot of several pages unless nobody writes.
-/// Dispose gives all pages back; it may be called more than once.
+/// Dispose gives all pages back; it may be called more than once, and by several threads: one of them takes the leases (an exchange) and gives them back.
 /// </remarks>
-[DebuggerDisplay("{_leases.Count} pages")]
+[DebuggerDisplay("{_sequence.Length} bytes")]
 public sealed class PageRangeLease : IDisposable
 {
-    private readonly List<PageMemoryLease> _leases;
+    private List<PageMemoryLease>? _leases;
     private readonly ReadOnlySequence<byte> _sequence;
 
     internal PageRangeLease(List<PageMemoryLease> leases)
@@ -26,14 +27,20 @@ public sealed class PageRangeLease : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_leases.Count == 0 && _sequence.Length > 0, this);
+            ObjectDisposedException.ThrowIf(Atomic.LoadAcquire(ref _leases) is null && _sequence.Length > 0, this);
             return _sequence;
         }
     }
 
     /// <summary>Gives all pages back.</summary>
     /// <exception cref="CacheCorruptionException">Checked mode finds that a page was changed. All are given back all the same.</exception>
-    public void Dispose() => GiveAll(_leases);
+    public void Dispose()
+    {
+        if (Atomic.Exchange(ref _leases, null) is { } leases)
+        {
+            GiveAll(leases);
+        }
+    }
 
     /// <summary>Gives pages back, all of them, whatever checked mode finds on the way.</summary>
     internal static void GiveAll(List<PageMemoryLease> leases)
@@ -59,12 +66,7 @@ public sealed class PageRangeLease : IDisposable
     }
 
     /// <summary>Hands the single leases over to the caller, who disposes them.</summary>
-    internal PageMemoryLease[] TakePages()
-    {
-        PageMemoryLease[] pages = [.. _leases];
-        _leases.Clear();
-        return pages;
-    }
+    internal PageMemoryLease[] TakePages() => [.. Atomic.Exchange(ref _leases, null)!];
 
     internal static ReadOnlySequence<byte> Chain(IEnumerable<ReadOnlyMemory<byte>> pages)
     {

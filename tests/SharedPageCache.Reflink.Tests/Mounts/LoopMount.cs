@@ -54,6 +54,39 @@ public sealed class LoopMount : IDisposable
         }
     }
 
+    /// <summary>An XFS on a disk whose sectors are larger than usual.</summary>
+    public static LoopMount MakeOnLargeSectors(int sectorSize)
+    {
+        var mount = new LoopMount(Directory.CreateTempSubdirectory("reflink-test-").FullName);
+        try
+        {
+            using (var image = File.Create(mount.Image))
+            {
+                image.SetLength(512L << 20);
+            }
+
+            var device = Command.Run("losetup", "--find", "--show", "--sector-size", $"{sectorSize}", mount.Image).Trim();
+            try
+            {
+                Command.Run("mkfs.xfs", "-q", device);
+                Directory.CreateDirectory(mount.Root);
+                Command.Run("mount", device, mount.Root);
+            }
+            finally
+            {
+                // Of a disk that is mounted this says that it goes with its last user.
+                Command.Run("losetup", "--detach", device);
+            }
+
+            return mount;
+        }
+        catch
+        {
+            mount.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>Mounts a byte for byte copy of an XFS image that is not mounted at the moment.</summary>
     public static LoopMount MakeTwin(string image)
     {

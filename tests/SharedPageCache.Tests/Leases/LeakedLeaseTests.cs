@@ -181,6 +181,33 @@ public class LeakedLeaseTests
     private static void Leak(MappedFile file, long offset) => _ = file.PinAsync(offset).AsTask().GetAwaiter().GetResult();
 
     [MethodImpl(MethodImplOptions.NoInlining)]
+    [Fact]
+    public async Task A_range_that_several_threads_dispose_at_once_is_given_back_once()
+    {
+        using var cache = new TestCache(frames: 128);
+        var file = cache.OpenRun(0, 32 * 4096);
+        for (var round = 0; round < 2000; round++)
+        {
+            var range = await file.PinRangeAsync(0, 32 * 4096);
+            var ready = 0;
+            void End()
+            {
+                Interlocked.Increment(ref ready);
+                for (var i = 0; i < 10_000 && Volatile.Read(ref ready) != 2; i++)
+                {
+                    Thread.SpinWait(1);
+                }
+
+                range.Dispose();
+            }
+
+            await Task.WhenAll(Task.Run(End), Task.Run(End)).Within();
+            Assert.Throws<ObjectDisposedException>(() => range.Sequence);
+        }
+
+        Assert.All(Enumerable.Range(0, 128), frame => Assert.Equal(0, cache.Cache.Engine.Rooms.Frames[frame].PinsAcquire));
+    }
+
     private static void LeakRange(MappedFile file) => _ = file.PinRangeAsync(0, 3 * 4096).AsTask().GetAwaiter().GetResult();
 
     private static bool Collect()
