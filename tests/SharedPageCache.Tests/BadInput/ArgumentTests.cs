@@ -220,4 +220,36 @@ public class ArgumentTests
         Assert.True(neighbour.IsResident(0));
         Assert.True(file.IsResident(0));
     }
+
+    [Fact]
+    public void A_volume_that_is_written_has_no_blocks_larger_than_a_page()
+    {
+        using var cache = new PageCache(new PageCacheOptions { CapacityBytes = 1 << 20, PageSize = 512 });
+        var error = Assert.Throws<ArgumentException>(() => cache.AttachVolume(
+            new MemoryDevice(1 << 20, 4096), new VolumeOptions { Placement = new Writing.PageEngine(64, 4096) }));
+        Assert.Equal("device", error.ParamName);
+        Assert.Contains("4096 > 512", error.Message, StringComparison.Ordinal);
+        cache.Verify();
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(9)]
+    [InlineData(86_400_001)]
+    public void Dirty_pages_grow_no_older_than_a_day_and_no_younger_than_ten_milliseconds(long milliseconds)
+    {
+        var age = TimeSpan.FromMilliseconds(milliseconds);
+        var error = Assert.Throws<ArgumentOutOfRangeException>(() => new PageCache(new PageCacheOptions { DirtyAge = age }));
+        Assert.Equal((nameof(PageCacheOptions.DirtyAge), age), (error.ParamName, error.ActualValue));
+    }
+
+    [Fact]
+    public async Task Who_has_cancelled_reads_nothing_with_a_hint_either()
+    {
+        using var cache = new TestCache();
+        var file = cache.OpenRun(0, Length);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => file.ReadAsync(0, new byte[8], ReadHint.Sequential, new CancellationToken(canceled: true)).AsTask());
+        Assert.Equal(0, cache.Device.Reads);
+    }
 }
