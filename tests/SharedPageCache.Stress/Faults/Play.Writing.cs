@@ -195,7 +195,7 @@ internal sealed partial class Play
             if (await TryAsync(
                 step, () => branch.File.MergeInto(target.File), token => branch.File.MergeIntoAsync(target.File, token).AsTask()))
             {
-                Demand(target.SurelyIsWhatBeganWith(branch) || target.Bytes.AsSpan().SequenceEqual(branch.Begun), $"'{step}' took over another file");
+                Demand(target.MayBeWhatBeganWith(branch), $"'{step}' took over another file");
                 target.TakeOver(branch);
                 Cut(step.Words[1], 0, int.MaxValue, isCertain: true);
             }

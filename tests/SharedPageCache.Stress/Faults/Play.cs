@@ -330,7 +330,8 @@ internal sealed partial class Play(World world)
 
     private static bool IsDocumented(CacheWritebackException error)
     {
-        var isOfVolume = error.Step is "Persist" || (error.Step is "Abandon" or "write" or "flush" && error.Offset < 0);
+        // Who waits for room is told of a volume on which nothing can be written back.
+        var isOfVolume = error.Step is "Persist" || (error.Offset < 0 && error.Message.Contains(" waits for room", StringComparison.Ordinal)) || (error.Step is "Abandon" or "write" or "flush" && error.Offset < 0);
         return error.Step is "EnsureDurable" or "Place" or "write" or "flush" or "Publish" or "Persist" or "Abandon"
             && (isOfVolume ? error.Offset == -1 : error.Offset >= 0 && error.Length > 0);
     }

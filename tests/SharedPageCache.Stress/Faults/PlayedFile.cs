@@ -1,22 +1,29 @@
 namespace SharedPageCache.Stress.Faults;
 
 /// <summary>A file and what it must hold; and what it held when it began, for merges.</summary>
-internal sealed class PlayedFile(MappedFile file, byte[] bytes)
+internal sealed class PlayedFile
 {
-    private byte[] _bytes = bytes;
-    private object _content = new();
-    private object? _begunContent;
+    private readonly List<byte[]> _begun;
+    private byte[] _bytes;
+    private object _content;
+    private object _begunContent;
 
-    public MappedFile File { get; set; } = file;
+    /// <summary>A file that was opened, and perhaps filled since: it begins with these bytes, or with something else.</summary>
+    public PlayedFile(MappedFile file, byte[] bytes)
+        : this(file, bytes, new object(), new object())
+    {
+    }
+
+    private PlayedFile(MappedFile file, byte[] bytes, object content, object begunContent) =>
+        (File, _bytes, _begun, _content, _begunContent) = (file, bytes, [bytes], content, begunContent);
+
+    public MappedFile File { get; set; }
 
     public byte[] Bytes => _bytes;
 
     public int Length => _bytes.Length;
 
-    /// <summary>What the file held when it was made as a clone; null if it is none.</summary>
-    public byte[]? Begun { get; private set; }
-
-    public PlayedFile CloneAs(MappedFile clone) => new(clone, [.. _bytes]) { _content = _content, _begunContent = _content, Begun = [.. _bytes] };
+    public PlayedFile CloneAs(MappedFile clone) => new(clone, [.. _bytes], _content, _content);
 
     /// <summary>The content changes, or perhaps not.</summary>
     public void Change(byte[] bytes) => (_bytes, _content) = (bytes, new object());
@@ -24,15 +31,24 @@ internal sealed class PlayedFile(MappedFile file, byte[] bytes)
     /// <summary>Something was tried that may have changed it: a merge into it may be refused, or not.</summary>
     public void MayHaveChanged() => _content = new object();
 
-    /// <summary>It was closed and opened again: nobody knows any more what it began with.</summary>
-    public void Forget() => (_content, _begunContent) = (new object(), new object());
+    /// <summary>It was closed and opened again: it begins anew with what it holds now, or was found again, and goes on with what it began with.</summary>
+    public void Forget()
+    {
+        (_content, _begunContent) = (new object(), new object());
+        _begun.Add(_bytes);
+    }
 
     public bool SurelyIsWhatBeganWith(PlayedFile branch) => branch._begunContent == _content;
+
+    /// <summary>Whether a branch may have begun with the bytes that this file holds.</summary>
+    public bool MayBeWhatBeganWith(PlayedFile branch) => branch._begun.Exists(bytes => bytes.AsSpan().SequenceEqual(_bytes));
 
     public void TakeOver(PlayedFile branch)
     {
         (_bytes, _content) = ([.. branch._bytes], branch._content);
-        (branch.Begun, branch._begunContent) = ([.. branch._bytes], branch._content);
+        branch._begunContent = branch._content;
+        branch._begun.Clear();
+        branch._begun.Add([.. branch._bytes]);
     }
 
     /// <summary>The bytes with a range replaced, and longer if need be.</summary>

@@ -233,6 +233,31 @@ public class MergeTests
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_branch_that_a_twig_was_merged_into_is_still_a_branch_of_its_origin(bool written)
+    {
+        using var cache = new WriteCache();
+        var file = cache.OpenMapped(4);
+        var branch = cache.Own(file.Clone());
+        var twig = cache.Own(branch.Clone());
+        if (written)
+        {
+            branch.Write(0, Bytes(1, Page));
+            twig = cache.Own(branch.Clone());
+        }
+
+        twig.Write(Page, Bytes(2, Page));
+        twig.MergeInto(branch);
+
+        // A stranger to the branch's beginning, though it is equal to the branch: not what the branch was made of.
+        Assert.Throws<MergeConflictException>(() => branch.MergeInto(twig));
+        branch.MergeInto(file);
+        Assert.Equal(Bytes(2, Page), Read(file, Page, Page));
+        Assert.Empty(file.DiffPages(twig));
+    }
+
+    [Theory]
     [InlineData(5 * Page + 100)]
     [InlineData(300 * Page)]
     [InlineData(0)]
