@@ -72,7 +72,7 @@ void ReadTestResults(string folder, int projects)
                         break;
                     default:
                         failed++;
-                        faults.Add($"{outcome}: {(string?)result.Attribute("testName")}");
+                        faults.Add($"{outcome}: {(string?)result.Attribute("testName")}: {Why(result)}");
                         break;
                 }
             }
@@ -103,6 +103,17 @@ void ReadTestResults(string folder, int projects)
     }
 
     Console.WriteLine($"{passed} {failed} {skipped}");
+
+    // One line: what the test says, and the last replay that it printed.
+    static string Why(XElement result)
+    {
+        string message = Text(result, "Message").ReplaceLineEndings(" ");
+        string? replay = Text(result, "StdOut").Split('\n').LastOrDefault(static line => line.Contains("SPC_SEED=", StringComparison.Ordinal));
+        return $"{(message.Length > 1500 ? message[..1500] + "..." : message)} {replay?.Trim()}";
+    }
+
+    static string Text(XElement result, string name) =>
+        result.Descendants().FirstOrDefault(element => element.Name.LocalName == name)?.Value.Trim() ?? "";
 
     static string Reason(XElement result) =>
         result.Descendants().Where(element => element.Name.LocalName is "Message" or "StdOut")
