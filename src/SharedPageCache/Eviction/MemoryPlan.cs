@@ -9,8 +9,12 @@ internal sealed record MemoryPlan
     /// <summary>Header, 3/8 of a bucket, sketch of the policy and two flags for each frame.</summary>
     private const int TableBytesPerFrame = 48 + 3 + 6;
 
-    /// <summary>The fewest frames that a cache can work with.</summary>
-    public const int FewestFrames = 3;
+    /// <summary>
+    /// The fewest frames that a cache can work with: one in reserve, one that is leased, and two for the pages at both ends of a
+    /// range that is cloned, which are copied in one step. With fewer, who holds a lease and waits for a file that is being
+    /// changed would wait for itself.
+    /// </summary>
+    public const int FewestFrames = 4;
 
     private MemoryPlan(long capacityBytes, int pageSize, int frameCount)
     {

@@ -82,7 +82,7 @@ internal sealed class WriteStorm
         {
             if (!thread.Join(TimeSpan.FromSeconds(60)))
             {
-                throw new WriteStormFailure($"A worker hangs: {string.Join("; ", workers.Select(static worker => worker.Doing))}. {FirstFailure} {Cache.Dump()} ({_options})");
+                throw new WriteStormFailure($"A worker hangs: {string.Join("; ", workers.Select(static worker => worker.Doing))}. {FirstFailure} {Cache.Dump()} {string.Join(", ", FramesInUse())} ({_options})");
             }
         }
 

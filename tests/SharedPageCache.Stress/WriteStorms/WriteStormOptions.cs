@@ -35,7 +35,7 @@ internal sealed record WriteStormOptions(ulong Seed, int Milliseconds)
         return new WriteStormOptions(seed, milliseconds)
         {
             PageSize = 512 << dice.Below(4),
-            Frames = dice.OneIn(2) ? dice.From(3, 24) : dice.From(25, 96),
+            Frames = dice.OneIn(2) ? dice.From(4, 24) : dice.From(25, 96),
             Threads = dice.From(4, 8),
             Files = dice.From(2, 8),
             Pages = dice.Pick(12, 24, 48, 600),

@@ -1,3 +1,4 @@
+using SharedPageCache.Eviction;
 using SharedPageCache.Tests.Support;
 using static SharedPageCache.Tests.Writing.WriteTests;
 
@@ -22,6 +23,24 @@ public class RangeCloneTests
         Assert.Equal(6 * Page, file.Length);
         Assert.Equal(held[(2 * Page)..(7 * Page)], Read(file, Page, 5 * Page));
         Assert.Equal((reads, resident, 0L), (cache.Device.Reads, cache.Figures.ResidentBytes, cache.Figures.DirtyBytes));
+    }
+
+    /// <summary>Who holds a lease and waits for the file, as a change of its length does, would wait for itself.</summary>
+    [Fact]
+    [Trait("Row", "B2")]
+    public async Task The_smallest_cache_copies_both_edges_while_all_leases_are_given_out()
+    {
+        using var cache = new WriteCache(frames: MemoryPlan.FewestFrames);
+        var (source, file) = (cache.OpenMapped(4), cache.OpenMapped(4));
+        var expected = Read(file, 0, 4 * Page);
+        Read(source, 100, 2 * Page).CopyTo(expected, Page + 100);
+        Assert.Equal(1, cache.Figures.LeaseLimit);
+        using (await source.PinAsync(0))
+        {
+            await Task.Run(() => file.CloneRange(source, 100, Page + 100, 2 * Page)).WaitAsync(TimeSpan.FromSeconds(30));
+        }
+
+        Assert.Equal(expected, Read(file, 0, 4 * Page));
     }
 
     [Fact]
