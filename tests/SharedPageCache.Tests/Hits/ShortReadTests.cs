@@ -16,7 +16,13 @@ public class ShortReadTests
     {
         using var cache = new TestCache();
         var file = cache.OpenRun(0, Length);
-        file.ReadAll();
+
+        // From the last page to the first: what follows a page in memory is not the next page of the file.
+        for (var page = 15; page >= 0; page--)
+        {
+            Assert.Equal(1, file.Read(page * 4096, new byte[1]));
+        }
+
         var buffer = new byte[24];
         for (var length = 1; length <= 20; length++)
         {
@@ -150,6 +156,21 @@ public class ShortReadTests
             inside.Dispose();
             Assert.Throws<ArgumentOutOfRangeException>(() => file.TryPin(Length - 100, out _));
         }
+    }
+
+    [Fact]
+    [Trait("Row", "D1")]
+    public void A_lease_of_a_hole_ends_where_the_file_ends()
+    {
+        using var cache = new TestCache();
+        var file = cache.Open(new ListExtents(new Extent(0, 4096, 0)), (3 * 4096) + 100);
+        file.ReadAll();
+        Assert.True(file.TryPin((3 * 4096) + 30, out var last));
+        Assert.Equal(70, last.Span.Length);
+        last.Dispose();
+        Assert.True(file.TryPin(4096 + 1, out var inside));
+        Assert.Equal(4095, inside.Span.Length);
+        inside.Dispose();
     }
 
     [Fact]
