@@ -44,7 +44,7 @@ public class ArgumentTests
         Assert.Throws<ArgumentOutOfRangeException>(() => new PageCache(new PageCacheOptions { CapacityBytes = least - 1, PageSize = pageSize }));
         using var cache = new TestCache(capacity: least, pageSize: pageSize);
         Files.AssertSame(cache.Device.Copy(0, 1 << 20), cache.OpenRun(0, 1 << 20).ReadAll());
-        Assert.Equal(3, cache.Figures.FrameCount);
+        Assert.Equal(4, cache.Figures.FrameCount);
     }
 
     [Fact]
