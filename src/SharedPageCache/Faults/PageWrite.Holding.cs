@@ -7,12 +7,12 @@ internal sealed partial class PageWrite
 {
     private Permits? _turn;
 
-    /// <summary>Whether the write must take its turn before it waits for room: it may have prepared pages, and others too.</summary>
+    /// <summary>Whether the write must take its turn before it waits for a frame: it may have prepared pages, and others too.</summary>
     public bool NeedsTurn => _turn is null && _pages.Length > 1;
 
     /// <summary>
-    /// Before a write of several pages waits for room it gives back the frames that it has prepared and takes its turn:
-    /// only one at a time waits while it has some.
+    /// Before a write of several pages waits for a frame it gives back those that it has prepared and takes its turn: only one at
+    /// a time waits while it has some.
     /// </summary>
     public async ValueTask TakeTurnAsync(Permits turn, CancellationToken cancellationToken)
     {
@@ -22,14 +22,24 @@ internal sealed partial class PageWrite
     }
 
     /// <summary>
+    /// Before a wait for the volume's own device, which may never answer, frames and turn are given back, which writes to other
+    /// volumes need; not the marks, and not the frame of a write lease.
+    /// </summary>
+    public void LetGoForRoom()
+    {
+        if (!_isLeased)
+        {
+            LetGoOfFrames();
+        }
+    }
+
+    /// <summary>
     /// Gives everything back, the marks too; the write begins again. Before it waits for another length of the file: who
     /// makes a file longer waits for the mark of its last page.
     /// </summary>
     public void LetGo()
     {
-        GiveBackAll();
-        _turn?.Give();
-        _turn = null;
+        LetGoOfFrames();
         while (_marked > 0)
         {
             _file.Writing.Marks.Unmark(_firstPage + --_marked);
@@ -37,6 +47,13 @@ internal sealed partial class PageWrite
     }
 
     public void Dispose() => LetGo();
+
+    private void LetGoOfFrames()
+    {
+        GiveBackAll();
+        _turn?.Give();
+        _turn = null;
+    }
 
     private void GiveBackAll()
     {

@@ -50,7 +50,7 @@ internal sealed partial class PageWrite
     }
 
     /// <summary>Takes the frame, and fills it from a page, which is given back.</summary>
-    public WriteNeed TryStage(PageHold hold) => TryFill(0, hold, default, []) ? WriteNeed.Done : WriteNeed.Room;
+    public WriteNeed TryStage(PageHold hold) => TryFill(0, hold, default, []) ? WriteNeed.Done : WriteNeed.Frame;
 
     /// <summary>Shows the frame in place of the page, if that needs no wait.</summary>
     /// <returns>

@@ -148,7 +148,7 @@ internal sealed partial class PageWrite : IDisposable
             return WriteNeed.Source;
         }
 
-        return TryFill(i, hold, moment, bytes) ? WriteNeed.Done : WriteNeed.Room;
+        return TryFill(i, hold, moment, bytes) ? WriteNeed.Done : WriteNeed.Frame;
     }
 
     /// <summary>Makes a page's new content in a new frame, from a source that is given back.</summary>

@@ -7,11 +7,11 @@ namespace SharedPageCache.Faults;
 /// <summary>Writes of byte ranges, blocking or awaiting: a series of atomic pieces, each driven until it is done.</summary>
 internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFrames provisional, int mostAtomicPages)
 {
-    /// <summary>The turn of the one write that waits for room while it has frames.</summary>
-    private readonly Permits _roomTurn = new(1);
-
-    /// <summary>Taken by whatever waits for room while it has prepared frames: only one at a time does.</summary>
-    public Permits RoomTurn => _roomTurn;
+    /// <summary>
+    /// Taken by whatever waits for frames while it has some: only one at a time does. Nobody has it who waits for one volume's
+    /// device or engine, for it is one for all volumes.
+    /// </summary>
+    public Permits FrameTurn { get; } = new(1);
 
     /// <summary>The most bytes that a clone sees whole or not at all, for a write that begins at a page.</summary>
     public long MostAtomicBytes => (long)mostAtomicPages << rooms.PageShift;
@@ -176,11 +176,14 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
             case WriteNeed.Leaf:
                 await faults.FindLeafAsync(file, write.Page, blocking, cancellationToken).ConfigureAwait(false);
                 break;
-            case WriteNeed.Room when write.NeedsTurn:
+            case WriteNeed.Frame when write.NeedsTurn:
                 write.WaitsSince ??= file.Volume.Writer!.Begin();
-                await write.TakeTurnAsync(_roomTurn, cancellationToken).ConfigureAwait(false);
+                await write.TakeTurnAsync(FrameTurn, cancellationToken).ConfigureAwait(false);
                 break;
             case WriteNeed.Room:
+                write.LetGoForRoom();
+                goto case WriteNeed.Frame;
+            case WriteNeed.Frame:
                 write.WaitsSince ??= file.Volume.Writer!.Begin();
                 await file.Volume.Writer!.WaitAsync(file, write.WaitsSince.Value, cancellationToken).ConfigureAwait(false);
                 break;

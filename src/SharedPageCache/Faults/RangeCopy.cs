@@ -10,7 +10,8 @@ namespace SharedPageCache.Faults;
 /// </summary>
 /// <remarks>
 /// Content first (a <see cref="RangeWatch"/> tells whether it still holds when it is to be shown), then frames: so nothing is
-/// held while a page is read, and one copy of several pages waits for room with frames in its hands at a time.
+/// held while a page is read, and one copy of several pages waits with frames in its hands at a time
+/// (<see cref="PageWrites.FrameTurn"/>).
 /// </remarks>
 internal sealed class RangeCopy(Rooms rooms, PageFaults faults, PageWrites writes, FileMapping source, FileMapping file, RangePlan plan)
     : IDisposable
@@ -87,12 +88,7 @@ internal sealed class RangeCopy(Rooms rooms, PageFaults faults, PageWrites write
     public void Dispose()
     {
         GiveBack();
-        if (_hasTurn)
-        {
-            writes.RoomTurn.Give();
-            _hasTurn = false;
-        }
-
+        GiveTurn();
         _watch.Dispose();
     }
 
@@ -153,17 +149,29 @@ internal sealed class RangeCopy(Rooms rooms, PageFaults faults, PageWrites write
 
     private async ValueTask TakeFramesAsync(CancellationToken cancellationToken)
     {
+        // The smallest caches have room for one dirty page, and for the other edge all the same.
+        var wanted = (int)Math.Min(_pages.Length, writes.MostAtomicBytes >> rooms.PageShift);
         var writer = file.Volume.Writer!;
         long? since = null;
-        while (!TryTakeFrames())
+        while (true)
         {
+            var hasRoom = writer.HasRoomFor(wanted);
+            if (hasRoom && TryTakeFrames())
+            {
+                return;
+            }
+
             GiveBack();
             cancellationToken.ThrowIfCancellationRequested();
             file.ThrowIfUnwritable();
             since ??= writer.Begin();
-            if (_pages.Length > 1 && !_hasTurn)
+            if (!hasRoom)
             {
-                await writes.RoomTurn.TakeAsync(cancellationToken).ConfigureAwait(false);
+                GiveTurn();
+            }
+            else if (_pages.Length > 1 && !_hasTurn)
+            {
+                await writes.FrameTurn.TakeAsync(cancellationToken).ConfigureAwait(false);
                 _hasTurn = true;
                 continue;
             }
@@ -174,13 +182,6 @@ internal sealed class RangeCopy(Rooms rooms, PageFaults faults, PageWrites write
 
     private bool TryTakeFrames()
     {
-        // The smallest caches have room for one dirty page, and for the other edge all the same.
-        var wanted = (int)Math.Min(_pages.Length, writes.MostAtomicBytes >> rooms.PageShift);
-        if (!file.Volume.Writer!.HasRoomFor(wanted))
-        {
-            return false;
-        }
-
         while (_frames.Count < _pages.Length)
         {
             if (!rooms.Supply.TryTake(file.Account.Owner, out var frame))
@@ -193,6 +194,15 @@ internal sealed class RangeCopy(Rooms rooms, PageFaults faults, PageWrites write
         }
 
         return true;
+    }
+
+    private void GiveTurn()
+    {
+        if (_hasTurn)
+        {
+            writes.FrameTurn.Give();
+            _hasTurn = false;
+        }
     }
 
     private void GiveBack()

@@ -15,8 +15,11 @@ internal enum WriteNeed
     /// <summary>The page must be read: it is written in part.</summary>
     Source,
 
-    /// <summary>A frame, or room for one more dirty page.</summary>
+    /// <summary>Room for one more dirty page of the volume: its device must take some first.</summary>
     Room,
+
+    /// <summary>A frame.</summary>
+    Frame,
 
     /// <summary>The engine must be told that pages will stop being shared.</summary>
     Unshare,

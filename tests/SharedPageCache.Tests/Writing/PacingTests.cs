@@ -110,6 +110,34 @@ public sealed class PacingTests
         Assert.Equal(0, stage.Cache.Cache.Engine.Rooms.Dirty.Pages);
     }
 
+    /// <summary>One write at a time waits with frames in its hands, whatever its volume: but not while it waits for a device to take dirty pages.</summary>
+    [Theory]
+    [Trait("Row", "D5")]
+    [Trait("Contract", "C9")]
+    [InlineData("write")]
+    [InlineData("range clone")]
+    public async Task What_waits_for_an_engine_that_does_not_answer_stops_no_write_of_several_pages_elsewhere(string what)
+    {
+        using var stage = new Stage(static options => options.DirtyThrottleBytes = 16 * Page);
+        using var second = stage.Cache.AttachSecond(out var file);
+        await stage.WriteAsync(16);
+        using var patience = new CancellationTokenSource();
+        var stuck = what == "write"
+            ? stage.File.WriteAsync(20 * Page, Bytes(1, 4 * Page), cancellationToken: patience.Token).AsTask()
+            : stage.File.CloneRangeAsync(stage.Cache.OpenMapped(4), 100, (20 * Page) + 100, 2 * Page, patience.Token).AsTask();
+        for (var page = 0; page < 32; page += 4)
+        {
+            await file.WriteAsync(page * Page, Bytes(page, 4 * Page)).AsTask().Within();
+            await file.CloneRangeAsync(file, (page * Page) + 100, (page + 4) % 32 * Page + 100, 2 * Page).AsTask().Within();
+        }
+
+        Assert.False(stuck.IsCompleted);
+        await patience.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => stuck.Within());
+        stage.LetGo();
+        await second.DisposeAsync();
+    }
+
     [Fact]
     [Trait("Row", "D5")]
     public async Task What_a_detached_volume_had_dirty_counts_no_more()
