@@ -59,6 +59,10 @@ public interface IPlacementEngine
 
     /// <summary>Gives a placed run, or a part of one, back: no owner is left, or writing or publishing it failed.</summary>
     /// <param name="run">The run.</param>
-    /// <remarks>Synchronous, in memory; an exception is reported by the flush, or by the write around the cache, and otherwise without effect.</remarks>
+    /// <remarks>
+    /// Synchronous, in memory; an exception is reported by the flush, or by the write around the cache, and otherwise without effect.
+    /// The run needs no <c>CachedVolume.Discard</c> before it is given out again: the write-back has left nothing of it in the
+    /// cache. A call of it here throws, for what was placed stays placed until the batch has ended.
+    /// </remarks>
     void Abandon(BlockRun run);
 }
