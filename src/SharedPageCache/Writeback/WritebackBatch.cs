@@ -43,10 +43,14 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
     private readonly List<DirtyImage> _images = [];
     private readonly List<PlacedPiece> _pieces = [];
     private readonly List<CacheWritebackException> _failures = [];
+    private readonly List<CacheWritebackException> _notTakenBack = [];
     private (string Step, Exception Error)? _refused;
 
-    /// <summary>Why pages have failed; empty if all is well.</summary>
-    public IReadOnlyList<CacheWritebackException> Failures => _failures;
+    /// <summary>
+    /// Why pages have failed, and then what the engine did not take back: the flush throws the first, and that is to be the cause.
+    /// Empty if all is well.
+    /// </summary>
+    public IEnumerable<CacheWritebackException> Failures => _failures.Concat(_notTakenBack);
 
     /// <summary>How many pages have become clean, or have turned out to be nobody's.</summary>
     public int Settled { get; private set; }
@@ -375,7 +379,7 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
         }
         catch (Exception error)
         {
-            _failures.Add(new CacheWritebackException(FileId.None, null, -1, run.Length, "Abandon", $"the engine refused {run} back: {error.Message}", error));
+            _notTakenBack.Add(new CacheWritebackException(FileId.None, null, -1, run.Length, "Abandon", $"the engine refused {run} back: {error.Message}", error));
         }
     }
 

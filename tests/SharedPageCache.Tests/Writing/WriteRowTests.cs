@@ -207,6 +207,25 @@ public class WriteRowTests
     }
 
     [Fact]
+    [Trait("Contract", "C7")]
+    public async Task An_engine_that_takes_nothing_back_does_not_hide_why_it_was_asked()
+    {
+        using var cache = new WriteCache();
+        var file = cache.OpenNew(Page);
+        file.Write(0, Bytes(1, Page));
+        cache.Device.BeforeWrite = static _ => throw new IOException("the disk is broken.");
+        cache.Engine.Before = static call =>
+        {
+            if (call == "Abandon")
+            {
+                throw new InvalidOperationException("not mine");
+            }
+        };
+        var error = await Assert.ThrowsAsync<CacheWritebackException>(() => file.FlushAsync().AsTask());
+        Assert.Equal(("write", "the disk is broken."), (error.Step, error.InnerException!.Message));
+    }
+
+    [Fact]
     [Trait("Contract", "C6")]
     public async Task A_failed_persist_stays_owed()
     {
