@@ -15,6 +15,7 @@ namespace SharedPageCache;
 public sealed class FileBlockDevice : IBlockDevice, IDisposable
 {
     private readonly SafeFileHandle _handle;
+    private readonly bool _isWritable;
 
     private FileBlockDevice(SafeFileHandle handle, string path, FileBlockDeviceOptions options, bool isDirect)
     {
@@ -22,6 +23,7 @@ public sealed class FileBlockDevice : IBlockDevice, IDisposable
         Path = path;
         BlockSize = options.BlockSize;
         IsDirect = isDirect;
+        _isWritable = options.Writable;
     }
 
     /// <summary>The path that was opened.</summary>
@@ -97,6 +99,12 @@ public sealed class FileBlockDevice : IBlockDevice, IDisposable
         BlockRun run, BlockOrigin origin, IReadOnlyList<ReadOnlyMemory<byte>> buffers, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(buffers);
+        if (!_isWritable)
+        {
+            throw new UnauthorizedAccessException(
+                $"'{Path}' was opened for reading only: {nameof(FileBlockDeviceOptions)}.{nameof(FileBlockDeviceOptions.Writable)} is false.");
+        }
+
         await RandomAccess.WriteAsync(_handle, buffers, run.Offset, cancellationToken).ConfigureAwait(false);
         return (int)run.Length;
     }

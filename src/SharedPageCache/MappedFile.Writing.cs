@@ -90,7 +90,8 @@ public sealed partial class MappedFile
     public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
-        ThrowIfNotWritable(length, 0);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, CachedVolume.LongestFile);
+        ThrowIfNotWritable(0, 0);
         return _engine.Shapes.SetLengthAsync(_mapping, length, blocking: false, cancellationToken);
     }
 
@@ -100,7 +101,8 @@ public sealed partial class MappedFile
     public void SetLength(long length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
-        ThrowIfNotWritable(length, 0);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, CachedVolume.LongestFile);
+        ThrowIfNotWritable(0, 0);
         var change = _engine.Shapes.SetLengthAsync(_mapping, length, blocking: true, CancellationToken.None).AsTask();
         change.GetAwaiter().GetResult();
     }

@@ -144,7 +144,7 @@ public sealed class PageCache : IDisposable, IAsyncDisposable
         var text = new StringBuilder();
         text.AppendLine($"Cache '{_options.Name}': {figures.FrameCount} frames of {figures.PageSize} bytes, policy {_options.Policy}");
         text.AppendLine($"  {figures}");
-        foreach (var volume in _engine.Rooms.Volumes.All())
+        foreach (var volume in _engine.Rooms.Volumes.All().Where(static volume => !volume.IsDetached))
         {
             text.AppendLine($"Volume '{volume.Name}': {volume.OpenFiles} open files, block size {volume.BlockSize}, device of {volume.Device.Length} bytes");
         }

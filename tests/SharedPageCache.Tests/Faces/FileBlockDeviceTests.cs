@@ -54,8 +54,9 @@ public sealed class FileBlockDeviceTests : IDisposable
         using var volume = cache.AttachVolume(readOnly);
         using var file = volume.OpenFile(new ListExtents(new Extent(0, 1 << 16, 0)), 1 << 16);
         Files.AssertSame(page, file.ReadAt(8192, 4096));
-        await Assert.ThrowsAnyAsync<UnauthorizedAccessException>(
+        var refused = await Assert.ThrowsAnyAsync<UnauthorizedAccessException>(
             async () => await readOnly.WriteAsync(new BlockRun(0, 4096), default, [page], default));
+        Assert.Contains("FileBlockDeviceOptions.Writable", refused.Message, StringComparison.Ordinal);
         cache.Verify();
     }
 
