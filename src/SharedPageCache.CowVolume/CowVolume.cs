@@ -93,6 +93,7 @@ public sealed class CowVolume : IDisposable, IAsyncDisposable
     /// <exception cref="ArgumentException">The path is empty, or block size or capacity are not allowed.</exception>
     /// <exception cref="VolumeLockedException">Somebody has opened the new file in between.</exception>
     /// <exception cref="IOException">The file exists or cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">No permission.</exception>
     public static CowVolume Create(string path, CowVolumeOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -130,6 +131,7 @@ public sealed class CowVolume : IDisposable, IAsyncDisposable
     /// <exception cref="VolumeLockedException">The volume is open already, in this process or in another one.</exception>
     /// <exception cref="VolumeCorruptException">This is no volume, or its metadata has been damaged.</exception>
     /// <exception cref="IOException">The file cannot be read or written.</exception>
+    /// <exception cref="UnauthorizedAccessException">No permission.</exception>
     public static CowVolume Open(string path, CowVolumeOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);

@@ -107,6 +107,7 @@ public sealed partial class CachedVolume : IDisposable, IAsyncDisposable
     /// <exception cref="ArgumentException">
     /// A run is negative, empty, unaligned or overflows, or the runs differ in length or overlap.
     /// </exception>
+    /// <exception cref="InvalidOperationException">A write-back that is under way was given blocks of a run, or they are being written directly.</exception>
     /// <exception cref="ObjectDisposedException">The volume is detached.</exception>
     public void Relocate(BlockRun from, BlockRun to, uint fromGeneration = 0, uint toGeneration = 0)
     {
@@ -154,6 +155,7 @@ public sealed partial class CachedVolume : IDisposable, IAsyncDisposable
     /// <summary>Makes everything durable that was written to files of the volume before the call.</summary>
     /// <param name="cancellationToken">Cancels the wait; pages under way are written to the end.</param>
     /// <exception cref="CacheWritebackException">Something could not be made durable; it stays dirty.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The volume is detached, or was before all was durable.</exception>
     public ValueTask FlushAsync(CancellationToken cancellationToken = default)
     {

@@ -44,6 +44,7 @@ public sealed partial class MappedFile
     /// <param name="cancellationToken">Cancels the wait for another change of the file's length; nothing has changed then.</param>
     /// <inheritdoc cref="MergeInto" path="/remarks"/>
     /// <inheritdoc cref="MergeInto" path="/exception"/>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public ValueTask MergeIntoAsync(MappedFile target, CancellationToken cancellationToken = default)
     {
         ThrowIfNoRelative(target);

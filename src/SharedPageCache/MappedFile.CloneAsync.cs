@@ -16,8 +16,11 @@ public sealed partial class MappedFile
     /// the clone has those that were done by then. An engine that needs nothing else flushed for it (<see cref="IPromptCloneableExtentMap"/>) is
     /// asked without a flush while no page of the file is dirty.
     /// </remarks>
-    /// <inheritdoc cref="Clone" path="/exception"/>
+    /// <exception cref="ArgumentException">The id is open already.</exception>
+    /// <exception cref="CacheCapacityException">Metadata has used up the memory limit.</exception>
     /// <exception cref="CacheWritebackException">What is dirty could not be written back; there is no clone.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
     public async ValueTask<MappedFile> CloneAsync(
         FileOpenOptions? options = null, CancellationToken cancellationToken = default)
     {

@@ -58,6 +58,7 @@ public sealed partial class MappedFile
     /// The range could not be made durable: it stays dirty, and a later flush tries again. Or a write-back in the background
     /// has failed since the last flush, which is told once, even if the pages are durable by now.
     /// </exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The file is closed, or its volume was detached before all was durable.</exception>
     public ValueTask FlushAsync(long offset, long length, CancellationToken cancellationToken = default)
     {

@@ -34,6 +34,7 @@ public sealed class PageCache : IDisposable, IAsyncDisposable
     /// <param name="options">The options; copied.</param>
     /// <exception cref="ArgumentNullException">No options.</exception>
     /// <exception cref="ArgumentException">An option is out of range; the message says what would be right.</exception>
+    /// <exception cref="OutOfMemoryException">The system does not give <see cref="PageCacheOptions.CapacityBytes"/>.</exception>
     public PageCache(PageCacheOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -89,6 +90,7 @@ public sealed class PageCache : IDisposable, IAsyncDisposable
     /// <summary>Makes everything durable that was written to any volume before the call.</summary>
     /// <param name="cancellationToken">Cancels the wait; pages under way are written to the end.</param>
     /// <exception cref="CacheWritebackException">Something could not be made durable; all volumes were tried.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public async ValueTask FlushAsync(CancellationToken cancellationToken = default)
     {
         EngineCode.ThrowIfInCallback();
