@@ -1,4 +1,5 @@
 using SharedPageCache.Concurrency;
+using SharedPageCache.Mappings;
 
 namespace SharedPageCache.Faults;
 
@@ -6,6 +7,13 @@ namespace SharedPageCache.Faults;
 internal sealed partial class PageWrite
 {
     private Permits? _turn;
+
+    /// <summary>Whether the file's turn for its length is the writer's, who is going to make the file longer.</summary>
+    public bool IsInLengthTurn { get; init; }
+
+    /// <summary>Whether nobody else gets a place of a file before the write has ended or let go: one of its pages, or the turn of the length.</summary>
+    public bool Keeps(object file, long place) =>
+        file == _file && (place == FileWriting.LengthPlace ? IsInLengthTurn : place >= _firstPage && place - _firstPage < _pages.Length);
 
     /// <summary>Whether the write must take its turn before it waits for a frame: it may have prepared pages, and others too.</summary>
     public bool NeedsTurn => _turn is null && _pages.Length > 1;

@@ -116,10 +116,14 @@ internal sealed class RangeCopy(Rooms rooms, PageFaults faults, PageWrites write
 
             if (file.MayShareAny || (LeafFinder.TryFind(file, page, out found) && file.IsShared(found.Leaf, Window.SlotOf(page))))
             {
-                await writes.BeforeUnshareAsync(file, page, cancellationToken).ConfigureAwait(false);
+                await writes.BeforeUnshareAsync(file, page, Keeps, cancellationToken).ConfigureAwait(false);
             }
         }
     }
+
+    /// <summary>Whether nobody else gets a place of a file meanwhile: a page that is read or made anew, or the turn of the destination's length.</summary>
+    private bool Keeps(object asked, long place) =>
+        (asked == file && (place == FileWriting.LengthPlace || _pages.Contains(place))) || (asked == source && SourcePages().Contains(place));
 
     /// <summary>What the page held before, the part of the range that lies in it, and zeros behind the end.</summary>
     private async ValueTask ComposeAsync(
