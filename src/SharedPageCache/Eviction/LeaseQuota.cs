@@ -25,7 +25,8 @@ internal sealed class LeaseQuota(FrameTable frames, FrameBits leased, int limit)
 
     public int Limit => limit;
 
-    public long Charged => leased.Count + Atomic.LoadAcquire(ref _reserved);
+    /// <summary>The reserved ones first: what becomes a charged frame between the two looks is counted twice then, and never missed.</summary>
+    public long Charged => Atomic.LoadAcquire(ref _reserved) + leased.Count;
 
     /// <summary>Charges one frame that the caller is going to take for itself.</summary>
     public bool TryReserve()
@@ -35,6 +36,7 @@ internal sealed class LeaseQuota(FrameTable frames, FrameBits leased, int limit)
             return false;
         }
 
+        // Several may have looked at the same room: who finds it overdrawn gives back.
         Atomic.Increment(ref _reserved);
         if (Charged <= limit)
         {
@@ -55,18 +57,14 @@ internal sealed class LeaseQuota(FrameTable frames, FrameBits leased, int limit)
     [MethodImpl(MethodImplOptions.NoInlining)]
     private bool TryChargeFirst(int frame)
     {
-        if (!HasRoom())
+        // A place first, then the bit: who sees a bit takes the frame for charged, so none is set that may have to go again.
+        if (!TryReserve())
         {
             return false;
         }
 
-        if (leased.Set(frame) && Charged > limit)
-        {
-            // Several looked at the same room: who finds it overdrawn gives back.
-            leased.Clear(frame);
-            return false;
-        }
-
+        leased.Set(frame);
+        GiveReserved();
         return true;
     }
 

@@ -363,6 +363,26 @@ internal static class ComponentScenarios
                 },
             };
         }),
+        new("lease quota: lease x lease x lease of the same page", () =>
+        {
+            var (frames, leased) = (new FrameTable(4), new FrameBits(4));
+            var quota = new LeaseQuota(frames, leased, 2);
+            leased.Set(0);
+            frames.Pin(0);
+            return new Instance
+            {
+                Threads =
+                [
+                    () => TryLease(frames, quota, 1), () => TryLease(frames, quota, 2), () => TryLease(frames, quota, 2),
+                ],
+                Check = () =>
+                {
+                    var held = Enumerable.Range(0, 4).Where(frame => frames[frame].Pins > 0).ToList();
+                    Require(held.TrueForAll(leased.IsSet), $"a leased frame is not charged: {string.Join(", ", held)} (C9)");
+                    Require(held.Count <= quota.Limit, $"{held.Count} frames are leased, the limit is {quota.Limit} (C9)");
+                },
+            };
+        }),
         new("leaf index: answer x discard and the heir's answer", () =>
         {
             var (clock, families, ledger) = (new RegionClock(), new FamilyTable(), new NodeLedger());
