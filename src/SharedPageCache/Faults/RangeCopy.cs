@@ -153,13 +153,12 @@ internal sealed class RangeCopy(Rooms rooms, PageFaults faults, PageWrites write
 
     private async ValueTask TakeFramesAsync(CancellationToken cancellationToken)
     {
-        // The smallest caches have room for one dirty page, and for the other edge all the same.
-        var wanted = (int)Math.Min(_pages.Length, writes.MostAtomicBytes >> rooms.PageShift);
         var writer = file.Volume.Writer!;
         long? since = null;
         while (true)
         {
-            var hasRoom = writer.HasRoomFor(wanted);
+            // For one page, as a write of several: a volume's share, which it has whatever the others have, may be no more.
+            var hasRoom = writer.HasRoomFor(1);
             if (hasRoom && TryTakeFrames())
             {
                 return;

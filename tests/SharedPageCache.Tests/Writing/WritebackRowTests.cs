@@ -138,6 +138,27 @@ public class WritebackRowTests
         await cache.Volume.FlushAsync();
     }
 
+    /// <summary>A volume's share of what may be dirty may be less than what is copied in one step.</summary>
+    [Fact]
+    public async Task A_volume_that_cannot_write_does_not_stop_a_range_that_is_copied_in_another()
+    {
+        using var cache = new WriteCache(frames: 64);
+        var broken = cache.OpenNew(64 * Page);
+        cache.Device.BeforeWrite = static _ => throw new IOException("the disk is broken.");
+        Assert.Throws<CacheWritebackException>(() => broken.Write(0, Bytes(1, 64 * Page)));
+        cache.Own(cache.AttachSecond(out var file));
+        using (file)
+        {
+            await file.WriteAsync(0, Bytes(2, 20 * Page)).AsTask().Within();
+            await Task.Run(() => file.CloneRange(file, 100, 12 * Page, 6 * Page)).Within();
+            Assert.Equal(Read(file, 100, 6 * Page), Read(file, 12 * Page, 6 * Page));
+            await file.FlushAsync().AsTask().Within();
+        }
+
+        cache.Device.BeforeWrite = null;
+        await cache.Volume.FlushAsync();
+    }
+
     [Theory]
     [InlineData(5)]
     [InlineData(16)]
