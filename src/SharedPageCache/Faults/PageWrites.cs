@@ -181,7 +181,7 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
                 await write.TakeTurnAsync(FrameTurn, cancellationToken).ConfigureAwait(false);
                 break;
             case WriteNeed.Room:
-                write.LetGoForRoom();
+                write.GiveWay();
                 goto case WriteNeed.Frame;
             case WriteNeed.Frame:
                 write.WaitsSince ??= file.Volume.Writer!.Begin();
@@ -192,6 +192,12 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
                 await Grow(file, end, blocking, cancellationToken).ConfigureAwait(false);
                 break;
             case WriteNeed.Unshare:
+                if (write.HasTurn)
+                {
+                    // What the engine writes before it answers may want it.
+                    write.GiveWay();
+                }
+
                 var sharing = file.Sharing;
                 await BeforeUnshareAsync(file, write.Page, write.Keeps, cancellationToken).ConfigureAwait(false);
                 write.UnshareTold(sharing);
