@@ -65,7 +65,9 @@ public sealed partial class MappedFile : IDisposable, IAsyncDisposable
 
     /// <summary>Reads if all of it is in memory. Never waits, never asks the engine, never reads the device.</summary>
     /// <param name="offset">First byte, 0 or more.</param>
-    /// <param name="destination">Receives the bytes; cleared if the method returns false.</param>
+    /// <param name="destination">
+    /// Receives the bytes. If the method returns false nothing of the file is left in it: what was copied is cleared, the rest is as it was.
+    /// </param>
     /// <param name="bytesRead">The number of bytes read: the length of the destination, or fewer at the end of the file.</param>
     /// <returns>Whether everything was in memory.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The offset is negative.</exception>

@@ -82,6 +82,20 @@ public class ShortReadTests
     }
 
     [Fact]
+    public void Of_a_read_that_is_not_all_in_memory_what_was_copied_is_cleared_and_the_rest_is_left()
+    {
+        using var cache = new TestCache();
+        var file = cache.OpenRun(0, 2 * 4096);
+        file.ReadAt(0, 100);
+        var buffer = new byte[2 * 4096];
+        Array.Fill(buffer, (byte)0xEE);
+        Assert.False(file.TryRead(0, buffer, out var count));
+        Assert.Equal(0, count);
+        Assert.Equal(-1, buffer.AsSpan(0, 4096).IndexOfAnyExcept((byte)0));
+        Assert.Equal(-1, buffer.AsSpan(4096).IndexOfAnyExcept((byte)0xEE));
+    }
+
+    [Fact]
     [Trait("Row", "D1")]
     public void A_closed_file_and_a_detached_volume_refuse_short_reads_and_leases()
     {
