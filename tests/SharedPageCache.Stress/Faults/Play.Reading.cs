@@ -33,7 +33,27 @@ internal sealed partial class Play
             step, () => read = played.File.Read(offset, buffer),
             async token => read = await played.File.ReadAsync(offset, buffer, token)))
         {
-            DemandEqual(played.Bytes.AsSpan(offset, Math.Min(buffer.Length, played.Length - offset)), buffer.AsSpan(0, read), $"'{step}'");
+            var count = Math.Min(buffer.Length, played.Length - offset);
+            if (played.Coming is { } coming && read == count)
+            {
+                OldOrNew(played.Bytes.AsSpan(offset, count), coming.AsSpan(offset, count), buffer, $"'{step}'");
+                return;
+            }
+
+            DemandEqual(played.Bytes.AsSpan(offset, count), buffer.AsSpan(0, read), $"'{step}'");
+        }
+    }
+
+    /// <summary>Each page is of before or of after.</summary>
+    private void OldOrNew(ReadOnlySpan<byte> old, ReadOnlySpan<byte> now, ReadOnlySpan<byte> read, string what)
+    {
+        for (var at = 0; at < old.Length; at += PageSize)
+        {
+            var length = Math.Min(PageSize, old.Length - at);
+            if (!read.Slice(at, length).SequenceEqual(now.Slice(at, length)))
+            {
+                DemandEqual(old.Slice(at, length), read.Slice(at, length), what);
+            }
         }
     }
 

@@ -78,13 +78,15 @@ internal sealed partial class Play
             return;
         }
 
+        var isInPlace = world.Layout.Engine == EngineKind.InPlace;
+        played.Coming = isInPlace ? played.With(offset, bytes) : null;
         var outcome = await TryAsync(
             step, () => played.File.WriteAroundAsync(offset, bytes).AsTask().GetAwaiter().GetResult(),
             token => played.File.WriteAroundAsync(offset, bytes, default, token).AsTask());
+        played.Coming = null;
         var isWritten = outcome || outcome.Error is CacheWritebackException { Step: "Persist" or "Abandon" };
 
         // An engine that places in place shows what a device has written that failed, in part or as a whole.
-        var isInPlace = world.Layout.Engine == EngineKind.InPlace;
         var isWhole = !isInPlace && outcome.Error is not CacheWritebackException { Step: "Publish" };
         await ConcludeAsync(step, played, () => played.With(offset, bytes), isWritten ? default : outcome, isWhole, isInPlace ? world.BlockSize : PageSize);
         Cut(step.File, offset, bytes.Length, isWritten);

@@ -23,6 +23,12 @@ internal sealed class PlayedFile
 
     public int Length => _bytes.Length;
 
+    /// <summary>
+    /// What the file is going to hold when a write around the cache that is under way has ended, if its engine places in place: then the
+    /// cache writes it as any other, and whoever reads in the middle may see it.
+    /// </summary>
+    public byte[]? Coming { get; set; }
+
     public PlayedFile CloneAs(MappedFile clone) => new(clone, [.. _bytes], _content, _content);
 
     /// <summary>The content changes, or perhaps not.</summary>
