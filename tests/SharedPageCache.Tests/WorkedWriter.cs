@@ -45,8 +45,8 @@ public sealed class WritableStore : IPlacementEngine, IAsyncDisposable
             }
 
             // Always new blocks: nobody else shows them, and run.Replaces stays as it was. run.Owners does not matter here, for
-            // Publish says who shows the run when it is written. Runs of a page each add up to the length of any dirty run;
-            // those that are neighbours, on the device and in the file, are written in one call.
+            // Publish says who shows the run when it is written. A run for each page: then none comes back in parts. Those that
+            // are neighbours, on the device and in the file, are written in one call all the same.
             for (; pages > 0; pages--)
             {
                 var block = _free.Min;
@@ -58,27 +58,24 @@ public sealed class WritableStore : IPlacementEngine, IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
-    // The bytes are on the device, and whoever shows the run, or a part of it, gets it in this one call: also a clone that was
-    // made meanwhile. A file's sequence moves by one, at however many places the file shows the run. No InvalidateExtents: the
-    // cache changes its trees in the same hold of its binding lock.
+    // The bytes are on the device, and all who show them get the block in this one call: also a clone that was made meanwhile.
+    // A file's sequence moves by one, at however many places it shows the block. No InvalidateExtents: the cache changes its
+    // trees in the same hold of its binding lock.
     public void Publish(BlockRun run, ReadOnlySpan<RunOwner> owners)
     {
         foreach (var places in owners.ToArray().GroupBy(owner => (WritableFile)owner.File))
         {
-            places.Key.Bind(run, places.Select(place => place.FileOffset));
+            places.Key.Bind(run.Offset / PageSize, places.Select(place => place.FileOffset));
         }
     }
 
-    // Nobody shows the run any more, or it could not be written: free at once. No Discard: none is needed, and it would throw,
-    // since the run stays placed until the batch has ended.
+    // Nobody shows the page any more, or it could not be written: the block is free at once. No Discard: none is needed, and it
+    // would throw, since the block stays placed until the batch has ended.
     public void Abandon(BlockRun run)
     {
         lock (_lock)
         {
-            for (var block = run.Offset / PageSize; block < run.End / PageSize; block++)
-            {
-                _free.Add(block);
-            }
+            _free.Add(run.Offset / PageSize);
         }
     }
 
@@ -92,8 +89,8 @@ public sealed class WritableStore : IPlacementEngine, IAsyncDisposable
             _givenUp.Clear();
         }
 
-        // Here a store on disk writes its tables, as they were when the list was taken, in one step. This one has them in memory
-        // only: after a flush the bytes are on the device, but where they are is known to this process alone.
+        // Here a store on disk writes its tables, all as of one moment, in one step; if that fails it takes the list back and throws.
+        // This one has them in memory only: after a flush the bytes are on the device, but only this process knows where.
         foreach (var block in givenUp)
         {
             _volume.Discard(new BlockRun(block * PageSize, PageSize));  // not under the lock: Clone takes it
@@ -155,7 +152,7 @@ public sealed class WritableFile(WritableStore store, long[] blocks) : IWritable
         return new WritableFile(store, _blocks);
     }
 
-    // Also for a write that ends behind the file, so Bind finds room. The rest of the last page is zeroed by the cache.
+    // Also for a write that ends behind the file, so Bind finds room. The cache zeroes the rest of the last page before the file grows.
     public void SetLength(long newLength)
     {
         var blocks = _blocks.ToArray();
@@ -176,15 +173,12 @@ public sealed class WritableFile(WritableStore store, long[] blocks) : IWritable
 
     public void Delete() => Exchange([]);
 
-    internal void Bind(BlockRun run, IEnumerable<long> offsets)
+    internal void Bind(long block, IEnumerable<long> offsets)
     {
-        var (blocks, size) = (_blocks.ToArray(), store.PageSize);
+        var blocks = _blocks.ToArray();
         foreach (var offset in offsets)
         {
-            for (var done = 0L; done < run.Length; done += size)
-            {
-                blocks[(offset + done) / size] = (run.Offset + done) / size;
-            }
+            blocks[offset / store.PageSize] = block;
         }
 
         Exchange(blocks);

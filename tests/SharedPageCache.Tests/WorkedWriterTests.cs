@@ -105,7 +105,24 @@ public sealed class WorkedWriterTests : IAsyncLifetime
         Shows(origin, content);
         origin.Delete();
         await _cache.FlushAsync();
-        Assert.Equal(Usable, _store.FreeBlocks);
+        Assert.Equal((Usable, 0L), (_store.FreeBlocks, _cache.GetStatistics().ResidentBytes));
+    }
+
+    [Fact]
+    [Trait("Row", "F5")]
+    public async Task Each_change_moves_the_sequence_of_its_file_by_one()
+    {
+        using var file = _store.Create();
+        file.SetLength(2 * Page);
+        file.Write(0, Bytes(Page, 1));
+        Assert.Equal(1, file.Extents.Sequence);
+        using var clone = file.Clone();
+        await file.FlushAsync();
+        Assert.Equal((2, 1), (file.Extents.Sequence, clone.Extents.Sequence));
+        file.PunchHole(0, Page);
+        Assert.Equal((3, 1), (file.Extents.Sequence, clone.Extents.Sequence));
+        Assert.Equal(1, Assert.Single(ExtentsOf(clone)).PhysicalOffset / Page);
+        Assert.Empty(ExtentsOf(file));
     }
 
     [Fact]
@@ -153,6 +170,58 @@ public sealed class WorkedWriterTests : IAsyncLifetime
         await file.FlushAsync();
         Assert.Equal(7, _store.FreeBlocks);
         Shows(file, mine);
+    }
+
+    [Fact]
+    [Trait("Row", "B5")]
+    public async Task Ranges_and_merges_are_refused_and_nothing_changes()
+    {
+        using var file = _store.Create();
+        var content = new byte[4 * Page];
+        Write(file, content, 0, Bytes(Page, 1));
+        Write(file, content, Page, Bytes(Page, 1));
+        Write(file, content, 3 * Page, Bytes(Page, 2));
+        await file.FlushAsync();
+        using var clone = file.Clone();
+        Assert.Throws<NotSupportedException>(() => file.CloneRange(file, 0, 2 * Page, Page));
+        Assert.Throws<NotSupportedException>(() => file.Dedupe(file, 0, Page, Page));
+        Assert.Throws<NotSupportedException>(() => clone.MergeInto(file));
+        await _cache.FlushAsync();
+        Shows(file, content);
+        Shows(clone, content);
+        Assert.Equal(Usable - 3, _store.FreeBlocks);
+    }
+
+    [Fact]
+    [Trait("Row", "F6")]
+    public async Task What_is_written_around_the_cache_is_placed_and_published_too()
+    {
+        using var file = _store.Create();
+        var content = Bytes(6 * Page, 1);
+        file.SetLength(content.Length);
+        await file.WriteAroundAsync(0, content);
+        using var clone = file.Clone();
+        await file.WriteAroundAsync(Page, Bytes(2 * Page, 2));
+        await _cache.FlushAsync();
+        Shows(clone, content);
+        Bytes(2 * Page, 2).CopyTo(content, Page);
+        Shows(file, content);
+        Assert.Equal(Usable - 8, _store.FreeBlocks);
+    }
+
+    [Fact]
+    [Trait("Row", "B4")]
+    public async Task A_dirty_page_that_a_range_clone_shows_twice_has_one_block()
+    {
+        using var file = _store.Create();
+        var content = new byte[3 * Page];
+        Write(file, content, 0, Bytes(Page, 1));
+        file.CloneRange(file, 0, 2 * Page, Page);
+        content.AsSpan(0, Page).CopyTo(content.AsSpan(2 * Page));
+        var sequence = file.Extents.Sequence;
+        await _cache.FlushAsync();
+        Shows(file, content);
+        Assert.Equal((sequence + 1, Usable - 1), (file.Extents.Sequence, _store.FreeBlocks));
     }
 
     [Fact]
