@@ -11,6 +11,14 @@ public sealed partial class PageTests
             Repository.MarkdownFiles().SelectMany(file => BrokenLinks(MarkdownPage.Read(file))),
             "Links of the documentation that lead nowhere.");
 
+    /// <summary>A package shows its page outside of the repository.</summary>
+    [Fact]
+    public void Every_package_has_a_readme_of_its_own_without_relative_links()
+    {
+        MarkdownPage[] pages = [.. Repository.ShippedAssemblies.Select(name => MarkdownPage.Read(Path.Combine(Repository.Root, "src", name, "README.md")))];
+        Rule.Holds(RelativeLinks(pages), "Links of package pages that lead nowhere outside of the repository.");
+    }
+
     [Fact]
     public void Every_decision_is_in_the_index()
     {
@@ -51,6 +59,19 @@ public sealed partial class PageTests
                 "docs/architecture.md:13: options.md#there-is-no-such-heading", "docs/architecture.md:14: ../../elsewhere.md"],
             BrokenLinks(page));
     }
+
+    [Fact]
+    public void Relative_links_are_found()
+    {
+        MarkdownPage page = MarkdownPage.Parse(
+            Path.Combine(Repository.Root, "src", "README.md"),
+            ["# Use", "[here](#use) and [web](https://example.org/x)", "[near](../docs/options.md)", "[root](/docs)"]);
+        Assert.Equal(["src/README.md:3: ../docs/options.md", "src/README.md:4: /docs"], RelativeLinks([page]));
+    }
+
+    private static IEnumerable<string> RelativeLinks(IEnumerable<MarkdownPage> pages) =>
+        pages.SelectMany(page => page.Links.Where(link => !IsElsewhere(link.Target) && link.Target[0] != '#')
+            .Select(link => $"{Repository.Relative(page.File)}:{link.Line}: {link.Target}"));
 
     private static IEnumerable<string> BrokenLinks(MarkdownPage page) =>
         page.Links.Where(link => !IsElsewhere(link.Target) && !Resolves(page, link.Target))
