@@ -15,7 +15,7 @@ internal static class ThreadScenarios
         var workload = PeerWorkload.ThatFits(scratch.Path, bytes);
         foreach (var figure in Scale(arguments, workload, "4 KiB, uniform", Pattern.Uniform(bytes), 500, ofRaw: 0.95)
             .Concat(Scale(arguments, workload, "4 KiB, Zipf", Pattern.Zipf(bytes), 800, null))
-            .Concat(Scale(arguments, workload, "4 KiB, the same page by all", Pattern.OnePage(), 3000, null, own: 1.85))
+            .Concat(Scale(arguments, workload, "4 KiB, the same page by all", Pattern.OnePage(), 30_000, null, own: 1.85))
             .Concat(Scale(arguments, workload with { Writes = true }, "4 KiB, half of them writes to private pages", Pattern.Uniform(bytes, 0.5), 500, ofRaw: 0.9)))
         {
             yield return figure;
