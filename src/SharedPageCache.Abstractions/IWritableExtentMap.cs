@@ -17,7 +17,8 @@ public interface IWritableExtentMap : ICloneableExtentMap
 {
     /// <summary>
     /// Changes the file's length. Blocks wholly past a shorter length are released; a longer file reads zero from the old
-    /// length on. Of the block that the old length lies in, the cache itself sees to that: it writes the zeros.
+    /// length on. Of the block that the old length lies in, the cache itself sees to that: it writes the zeros. The page in which
+    /// a shorter length lies is asked for again, unless it is dirty: the engine may show it otherwise from now on.
     /// </summary>
     /// <param name="newLength">The new length in bytes.</param>
     void SetLength(long newLength);

@@ -36,7 +36,8 @@ internal sealed class ReflinkPlacement : IPlacementEngine
         var batch = new List<StagedRun>(dirty.Length);
         foreach (var run in dirty.ToArray())
         {
-            batch.Add(new StagedRun(NameFor(run.Length), _generation, run.Owners.ToArray()));
+            var (name, generation) = NameFor(run.Length);
+            batch.Add(new StagedRun(name, generation, run.Owners.ToArray()));
         }
 
         lock (_lock)
@@ -195,17 +196,21 @@ internal sealed class ReflinkPlacement : IPlacementEngine
     /// The next name. Names come round, with another generation: what is indexed by addresses shall not grow for ever. Pages
     /// are aligned, for all lengths are multiples of them.
     /// </summary>
-    private BlockRun NameFor(long length)
+    /// <param name="length">Its length, a multiple of the page size.</param>
+    public (BlockRun Name, uint Generation) NameFor(long length)
     {
-        if (_next + length > ExtentTable.FirstStaged + ExtentTable.StagedBytes)
+        lock (_lock)
         {
-            _next = ExtentTable.FirstStaged;
-            _generation++;
-        }
+            if (_next + length > ExtentTable.FirstStaged + ExtentTable.StagedBytes)
+            {
+                _next = ExtentTable.FirstStaged;
+                _generation++;
+            }
 
-        var name = new BlockRun(_next, length);
-        _next += length;
-        return name;
+            var name = new BlockRun(_next, length);
+            _next += length;
+            return (name, _generation);
+        }
     }
 
     private void Stage(List<StagedRun> batch)

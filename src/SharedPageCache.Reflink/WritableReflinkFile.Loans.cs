@@ -115,33 +115,6 @@ internal sealed partial class WritableReflinkFile
         }
     }
 
-    /// <summary>The parts of ranges that are not lent: a name that is lent is shown until what is written over it is published.</summary>
-    private static List<Extent> NotLent(ExtentTable table, IReadOnlyList<Extent> ranges)
-    {
-        var parts = new List<Extent>(ranges.Count);
-        foreach (var range in ranges)
-        {
-            var at = range.FileOffset;
-            foreach (var lent in table.Within(range.FileOffset, range.FileEnd).FindAll(ExtentTable.IsLent))
-            {
-                Add(range, at, lent.FileOffset);
-                at = lent.FileEnd;
-            }
-
-            Add(range, at, range.FileEnd);
-        }
-
-        return parts;
-
-        void Add(Extent range, long start, long end)
-        {
-            if (start < end)
-            {
-                parts.Add(range with { FileOffset = start, Length = end - start, PhysicalOffset = range.PhysicalOffset + (start - range.FileOffset) });
-            }
-        }
-    }
-
     /// <summary>Gives back what the file has by now.</summary>
     private void ReleaseDone()
     {

@@ -28,7 +28,7 @@ internal sealed partial class WritableReflinkFile
                     ForgetShared(range.FileOffset, range.FileEnd);
                 }
 
-                Show(table.Replace(NotLent(table, ranges), table.Length, Volume.BlockSize));
+                Show(table.Replace(NamesOfBlocks(table, ranges), table.Length, Volume.BlockSize));
             }
 
             // After this no load of the old blocks is under way that could see what is going to be written.
@@ -101,22 +101,47 @@ internal sealed partial class WritableReflinkFile
         }
     }
 
-    /// <summary>Staged ranges are published: the cache tells the file's sequence, and the table shows their names already, unless they were lent.</summary>
+    /// <summary>Staged ranges are published: the cache tells the file's sequence, and the table shows their names, also where it waited for this.</summary>
     public void NotePublished(IReadOnlyList<Extent> ranges)
     {
         lock (_shape)
         {
             var table = Table;
-            List<Extent> lent = [.. ranges.Where(range => table.Within(range.FileOffset, range.FileEnd).Exists(ExtentTable.IsLent)).OrderBy(static range => range.FileOffset)];
-            if (lent.Count > 0)
+            List<Extent> late = [.. ranges.Where(range => !table.Shows(range.FileOffset, new BlockRun(range.PhysicalOffset, range.Length)))
+                .OrderBy(static range => range.FileOffset)];
+            if (late.Count > 0)
             {
-                Show(table.Replace(lent, table.Length, Volume.BlockSize));
+                Show(table.Replace(late, table.Length, Volume.BlockSize));
             }
             else
             {
                 Advance();
             }
         }
+    }
+
+    /// <summary>
+    /// The parts of ranges that get their names before they are written: what shows blocks. What is lent, and what reads zero, gets
+    /// its name when it is published: see the type's remarks.
+    /// </summary>
+    private static List<Extent> NamesOfBlocks(ExtentTable table, IReadOnlyList<Extent> ranges)
+    {
+        var parts = new List<Extent>(ranges.Count);
+        foreach (var range in ranges)
+        {
+            foreach (var part in table.Within(range.FileOffset, range.FileEnd))
+            {
+                if (!part.ReadsZero && !ExtentTable.IsLent(part))
+                {
+                    parts.Add(range with
+                    {
+                        FileOffset = part.FileOffset, Length = part.Length, PhysicalOffset = range.PhysicalOffset + (part.FileOffset - range.FileOffset),
+                    });
+                }
+            }
+        }
+
+        return parts;
     }
 
     /// <summary>A staged range was given back. See the type's remarks.</summary>

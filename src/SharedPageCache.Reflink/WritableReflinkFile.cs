@@ -15,6 +15,13 @@ namespace SharedPageCache.Reflink;
 /// no other range ever has (<see cref="Stage"/>): from then on no load of the old blocks comes through this file, and what
 /// nobody else shows of them is dropped. The page is published under its name. When the file is on the disk, its extents
 /// are asked for and the names give way to places (<see cref="Settle"/>); cached pages follow, so nothing is read again.
+/// What reads zero when the names are given shows its name only when it is published: there is no block to keep loads from,
+/// and if it was punched after it was frozen it is never published, and must not show what is written all the same.
+/// </para>
+/// <para>
+/// <b>A cut inside a block</b> changes what is read of it through this file, and of this file only: the file system zeroes what is
+/// behind the new end, in another block if this one is shared. So the block gets a name by the hook: no load of the old block comes
+/// through this file any more, none that is under way comes to anything, and the others who show it see nothing of the cut.
 /// </para>
 /// <para>
 /// <b>A cut during a write-back.</b> A page that is cut after it was frozen comes back by Abandon, and may be in the file all
@@ -138,7 +145,7 @@ internal sealed partial class WritableReflinkFile : ReflinkFile, IWritableExtent
                 _queue.Add(newLength < table.Length ? ShapeChange.Cut(newLength) : ShapeChange.Grow(newLength));
             }
 
-            Show(table.Replace([], newLength, Volume.BlockSize));
+            Show(table.Replace(newLength < table.Length ? RenamedEnd(table, newLength) : [], newLength, Volume.BlockSize));
         }
 
         _placement.NoteUnsettled(this);
@@ -219,6 +226,20 @@ internal sealed partial class WritableReflinkFile : ReflinkFile, IWritableExtent
         }
 
         _placement.NoteUnsettled(this);
+    }
+
+    /// <summary>The new name of the block in which a cut ends, if it has a place. See the type's remarks.</summary>
+    private List<Extent> RenamedEnd(ExtentTable table, long length)
+    {
+        var start = length & -Volume.BlockSize;
+        if (start == length
+            || table.Within(start, start + Volume.BlockSize) is not [{ ReadsZero: false, IsOpaque: false } end] || ExtentTable.IsStaged(end))
+        {
+            return [];
+        }
+
+        var (name, generation) = _placement.NameFor(Volume.Cached.PageSize);
+        return [new Extent(start, Volume.BlockSize, name.Offset, ExtentFlags.None, generation)];
     }
 
     IExtentMap ICloneableExtentMap.Clone() => throw new NotSupportedException("The file system clones by a system call.");

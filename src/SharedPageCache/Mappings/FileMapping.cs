@@ -282,15 +282,17 @@ internal sealed partial class FileMapping
                 return current;
             }
 
-            NoteOpaque(leaf, cookie);
             DropTouches(tree, window, window);
             if (current is { HasProvisionals: true })
             {
+                // Noted is the leaf that the file comes to show, not the answer that it was made from: loads go through it.
                 var own = TreeSurgery.Carry(this, window, current, leaf.Slots.Length, leaf, leaf.Age);
+                NoteOpaque(own, cookie);
                 Put(window, own);
                 return own;
             }
 
+            NoteOpaque(leaf, cookie);
             leaf.Family.Adopt(Family, window);
             Put(window, leaf);
             return leaf;

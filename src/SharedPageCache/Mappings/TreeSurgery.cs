@@ -106,13 +106,15 @@ internal static class TreeSurgery
             }
         }
 
-        // The leaf at the end has as many slots as there are pages: it is made anew, with the dirty pages that stay.
+        // The leaf at the end has as many slots as there are pages: it is made anew, with the dirty pages that stay. So it is if
+        // a page is cut in two that is not dirty: the engine may show it by fewer blocks now, or by others.
         firstWindow = Window.Of(Math.Max(0, Math.Min(pages, known) - 1));
         var fresh = tree.WithLength(length, volume.PageShift, volume.Ledger, file.Stamp);
         if (tree.FindLeaf(firstWindow) is { } end)
         {
             var kept = (int)Math.Min(Window.Pages, pages - (firstWindow << Window.Shift));
-            if (kept != end.Slots.Length)
+            var cutsPage = length < tree.Length && (length & (volume.PageSize - 1)) != 0;
+            if (kept != end.Slots.Length || (cutsPage && !end.IsProvisional(kept - 1)))
             {
                 var own = kept > 0 && end.HasProvisionals ? Resized(file, end, firstWindow, kept) : null;
                 fresh = fresh.With(firstWindow, firstWindow, own, volume.Ledger, file.Stamp);

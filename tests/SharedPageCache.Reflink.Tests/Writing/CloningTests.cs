@@ -32,6 +32,38 @@ public sealed class CloningTests(MountedFileSystems fileSystems) : WritingTest(f
         Assert.Equal(2, Figures.OpenFiles);
     }
 
+    /// <summary>
+    /// A file system that cuts a file inside a block zeroes the rest of it, in a copy if the block is shared: nobody may read the block
+    /// through that file any more, also before it was asked where the copy is.
+    /// </summary>
+    [Theory]
+    [OnFileSystem(Xfs, 4096)]
+    [OnFileSystem(Btrfs, 4096)]
+    [OnFileSystem(Xfs, 16384)]
+    [OnFileSystem(Btrfs, 16384)]
+    public async Task A_cut_of_a_clone_inside_a_block_is_not_seen_through_its_origin(FileSystemKind kind, int pageSize)
+    {
+        UseWritableCache(pageSize: pageSize);
+        var folder = FolderOn(kind);
+        var content = Bytes(12 * Page, 1);
+        await using var origin = OpenNew(Path.Combine(folder, "origin"), content);
+        await using var clone = await origin.CloneAsync(Path.Combine(folder, "clone"));
+        var byteOfEach = new byte[1];
+        await clone.File.ReadAsync(0, byteOfEach);
+        await origin.File.ReadAsync(0, byteOfEach);
+
+        clone.File.SetLength((11 * Page) + 1177);
+        ((WritableReflinkFile)clone.Origin).Stage([]);
+
+        AssertContent(content[..((11 * Page) + 1177)], clone);
+        AssertContent(content, origin);
+        await clone.File.FlushAsync();
+        AssertOnDisk(content[..((11 * Page) + 1177)], clone.Path);
+        AssertOnDisk(content, origin.Path);
+        AssertContent(content[..((11 * Page) + 1177)], clone);
+        Verify();
+    }
+
     [Theory]
     [OnFileSystem(Xfs)]
     [OnFileSystem(Btrfs)]

@@ -14,16 +14,33 @@ public sealed class PlacementTests(MountedFileSystems fileSystems) : WritingTest
     [OnFileSystem(Btrfs)]
     public async Task A_page_that_is_punched_before_it_is_placed_is_a_hole_though_its_image_is_written_afterwards(FileSystemKind kind)
     {
-        await using var file = OpenNew(Path.Combine(FolderOn(kind), "image"), Bytes(Pages * Page, 1));
-        await file.File.PunchHoleAsync(3 * Page, Page);
-        var run = await PlaceAsync(file, 3, 1);
-        await WriteAsync(file, run);
+        var folder = FolderOn(kind);
+        for (var moment = 0; moment < 4; moment++)
+        {
+            await using var file = OpenNew(Path.Combine(folder, $"image{moment}"), Bytes(Pages * Page, 1));
+            await file.File.PunchHoleAsync(3 * Page, Page);
+            var run = await PlaceAsync(file, 3, 1);
+            ReadAt(0);
+            await WriteAsync(file, run);
+            ReadAt(1);
+            Placement(file).Abandon(run);
+            ReadAt(2);
+            await file.File.FlushAsync();
+            ReadAt(3);
 
-        Placement(file).Abandon(run);
-        await file.File.FlushAsync();
+            AssertOnDisk(Overlaid(Bytes(Pages * Page, 1), 3 * Page, new byte[Page]), file.Path);
+            AssertContent(OnDisk(file.Path), file);
 
-        AssertOnDisk(Overlaid(Bytes(Pages * Page, 1), 3 * Page, new byte[Page]), file.Path);
-        AssertContent(OnDisk(file.Path), file);
+            void ReadAt(int when)
+            {
+                if (when == moment)
+                {
+                    var page = Bytes(Page, 5);
+                    file.File.Read(3 * Page, page);
+                    Assert.Equal(new byte[Page], page);
+                }
+            }
+        }
     }
 
     [Theory]

@@ -8,7 +8,10 @@ namespace SharedPageCache.Reflink.Tests.Writing;
 /// Random histories of some files on a real file system against plain arrays: what the cache shows at every moment, and what
 /// a plain reader finds after a flush.
 /// </summary>
-/// <remarks>Replay one by setting REFLINK_SEED to the seed that a failure prints; REFLINK_STEPS makes longer ones.</remarks>
+/// <remarks>
+/// Replay one by setting REFLINK_SEED to the seed that a failure prints. REFLINK_STEPS makes longer ones, REFLINK_HISTORIES more of
+/// them: what goes wrong only when write-back comes between two steps wants many, on a machine with other work.
+/// </remarks>
 public sealed class WriteModelTests(MountedFileSystems fileSystems) : WritingTest(fileSystems)
 {
     private const int MaxFiles = 6;
@@ -24,9 +27,8 @@ public sealed class WriteModelTests(MountedFileSystems fileSystems) : WritingTes
     [OnFileSystem(CompressedBtrfs, 4096, 256 << 10, 10)]
     public async Task Every_file_always_shows_what_was_written_to_it(FileSystemKind kind, int pageSize, int capacity, int ageMilliseconds)
     {
-        var (seed, steps) = Settings();
         UseWritableCache(capacity, pageSize, TimeSpan.FromMilliseconds(ageMilliseconds));
-        await RunAsync(new History(this, FolderOn(kind), new Random(seed), filler: null), seed, steps);
+        await RunAsync(random => new History(this, FolderOn(kind), random, filler: null));
     }
 
     /// <summary>Now and then another program takes all the room: whatever fails for it is done again when there is some.</summary>
@@ -37,12 +39,12 @@ public sealed class WriteModelTests(MountedFileSystems fileSystems) : WritingTes
     [OnFileSystem(Btrfs, 192 << 10)]
     public async Task Nothing_is_lost_when_the_device_is_full_now_and_then(FileSystemKind kind, int capacity)
     {
-        var (seed, steps) = Settings();
         UseWritableCache(capacity, Page, TimeSpan.FromMilliseconds(15));
         using var mount = LoopMount.Make(kind, 320L << 20);
         try
         {
-            await RunAsync(new History(this, mount.Root, new Random(seed), Path.Combine(mount.Root, "filler")), seed, steps);
+            await RunAsync(random => new History(
+                this, Directory.CreateDirectory(Path.Combine(mount.Root, Guid.NewGuid().ToString("n"))).FullName, random, Path.Combine(mount.Root, "filler")));
         }
         finally
         {
@@ -50,9 +52,17 @@ public sealed class WriteModelTests(MountedFileSystems fileSystems) : WritingTes
         }
     }
 
-    private static (int Seed, int Steps) Settings() =>
-        (Environment.GetEnvironmentVariable("REFLINK_SEED") is { } given ? int.Parse(given, CultureInfo.InvariantCulture) : Random.Shared.Next(),
-            int.Parse(Environment.GetEnvironmentVariable("REFLINK_STEPS") ?? "300", CultureInfo.InvariantCulture));
+    private static int? Setting(string name) =>
+        Environment.GetEnvironmentVariable(name) is { } given ? int.Parse(given, CultureInfo.InvariantCulture) : null;
+
+    private async Task RunAsync(Func<Random, History> begin)
+    {
+        for (var i = 0; i < (Setting("REFLINK_HISTORIES") ?? 1); i++)
+        {
+            var seed = Setting("REFLINK_SEED") ?? Random.Shared.Next();
+            await RunAsync(begin(new Random(seed)), seed, Setting("REFLINK_STEPS") ?? 300);
+        }
+    }
 
     private async Task RunAsync(History history, int seed, int steps)
     {
