@@ -47,10 +47,17 @@ internal static class EngineCode
     /// <param name="place">The page of the file, or 0.</param>
     /// <param name="name">The port in words.</param>
     /// <param name="port">The call.</param>
-    public static async ValueTask CallAsync(object owner, long place, string name, Func<ValueTask> port)
+    public static ValueTask CallAsync(object owner, long place, string name, Func<ValueTask> port) =>
+        CallAsync((asked, at) => asked == owner && at == place, name, port);
+
+    /// <summary>Calls a port for something that has several places, all of which it keeps meanwhile.</summary>
+    /// <param name="keeps">Whether what waits keeps a place of a volume or of a file.</param>
+    /// <param name="name">The port in words.</param>
+    /// <param name="port">The call.</param>
+    public static async ValueTask CallAsync(Func<object, long, bool> keeps, string name, Func<ValueTask> port)
     {
         // What an async method sets is undone for its caller.
-        var call = new PortCall(owner, place, name, s_port.Value);
+        var call = new PortCall(keeps, name, s_port.Value);
         s_port.Value = call;
         try
         {
@@ -81,7 +88,7 @@ internal static class EngineCode
     private static PortCall? Find(object owner, long place)
     {
         var call = s_port.Value;
-        while (call is not null && !(call.IsUnderWay && call.Owner == owner && call.Place == place))
+        while (call is not null && !(call.IsUnderWay && call.Keeps(owner, place)))
         {
             call = call.Outer;
         }
@@ -103,13 +110,11 @@ internal static class EngineCode
         public void Dispose() => t_callback = _outer;
     }
 
-    private sealed class PortCall(object owner, long place, string name, PortCall? outer)
+    private sealed class PortCall(Func<object, long, bool> keeps, string name, PortCall? outer)
     {
         private int _isOver;
 
-        public object Owner { get; } = owner;
-
-        public long Place { get; } = place;
+        public Func<object, long, bool> Keeps { get; } = keeps;
 
         public string Name { get; } = name;
 

@@ -183,6 +183,7 @@ internal sealed class FileShapes(
 
         // Who has the turn may wait for write-back, or for a writer that does.
         EngineCode.ThrowIfInPort(file.Volume, 0, "A change of a file's length that has to wait for another one");
+        EngineCode.ThrowIfInPort(file, FileWriting.LengthPlace, "A change of the very file's length");
         if (blocking)
         {
             turn.Take();

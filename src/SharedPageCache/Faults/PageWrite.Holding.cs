@@ -1,4 +1,5 @@
 using SharedPageCache.Concurrency;
+using SharedPageCache.Mappings;
 
 namespace SharedPageCache.Faults;
 
@@ -6,6 +7,16 @@ namespace SharedPageCache.Faults;
 internal sealed partial class PageWrite
 {
     private Permits? _turn;
+
+    /// <summary>Whether the file's turn for its length is the writer's, who is going to make the file longer.</summary>
+    public bool IsInLengthTurn { get; init; }
+
+    /// <summary>Whether nobody else gets a place of a file before the write has ended or let go: one of its pages, or the turn of the length.</summary>
+    public bool Keeps(object file, long place) =>
+        file == _file && (place == FileWriting.LengthPlace ? IsInLengthTurn : place >= _firstPage && place - _firstPage < _pages.Length);
+
+    /// <summary>Whether it is this write's turn to wait for frames while it has some.</summary>
+    public bool HasTurn => _turn is not null;
 
     /// <summary>Whether the write must take its turn before it waits for a frame: it may have prepared pages, and others too.</summary>
     public bool NeedsTurn => _turn is null && _pages.Length > 1;
@@ -22,10 +33,10 @@ internal sealed partial class PageWrite
     }
 
     /// <summary>
-    /// Before a wait for the volume's own device, which may never answer, frames and turn are given back, which writes to other
-    /// volumes need; not the marks, and not the frame of a write lease.
+    /// Before a wait for the volume's own device or engine, which may never answer, frames and turn are given back, which writes to
+    /// other volumes need; not the marks, and not the frame of a write lease.
     /// </summary>
-    public void LetGoForRoom()
+    public void GiveWay()
     {
         if (!_isLeased)
         {

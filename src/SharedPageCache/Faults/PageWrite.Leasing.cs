@@ -24,6 +24,9 @@ internal sealed partial class PageWrite
 {
     private bool _isLeased;
 
+    /// <summary>What the file shared when the engine was told of each page.</summary>
+    private readonly SharingMoment[] _unshareAsked;
+
     /// <summary>The frame that the caller writes to.</summary>
     public int LeasedFrame => _pages[0].Frame;
 
@@ -80,6 +83,9 @@ internal sealed partial class PageWrite
         return need;
     }
 
+    /// <summary>The engine was told of <see cref="Page"/>; <paramref name="sharing"/> is what the file shared before.</summary>
+    public void UnshareTold(SharingMoment sharing) => _unshareAsked[Page - _firstPage] = sharing;
+
     /// <summary>What a page that is copied needs before it needs a frame: its leaf, the engine's consent, room.</summary>
     private WriteNeed NeedBeforeFrame(int i, out Leaf? leaf)
     {
@@ -90,7 +96,7 @@ internal sealed partial class PageWrite
             return WriteNeed.Leaf;
         }
 
-        if (_unshareAsked != _file.Sharing && _file.IsShared(found.Leaf, Window.SlotOf(Page)))
+        if (_unshareAsked[i] != _file.Sharing && _file.IsShared(found.Leaf, Window.SlotOf(Page)))
         {
             return WriteNeed.Unshare;
         }

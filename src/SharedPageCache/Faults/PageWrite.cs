@@ -44,7 +44,6 @@ internal sealed partial class PageWrite : IDisposable
     private readonly PreparedPage[] _pages;
     private readonly long _firstPage;
     private int _marked;
-    private SharingMoment _unshareAsked;
 
     public PageWrite(Rooms rooms, PageFaults faults, ProvisionalFrames provisional, FileMapping file, long offset, int length, Lsn lsn)
     {
@@ -57,6 +56,7 @@ internal sealed partial class PageWrite : IDisposable
         _lsn = lsn;
         _firstPage = offset >> rooms.PageShift;
         _pages = new PreparedPage[(int)((offset + Math.Max(1, length) - 1 >> rooms.PageShift) - _firstPage) + 1];
+        _unshareAsked = new SharingMoment[_pages.Length];
         Array.Fill(_pages, new PreparedPage(-1));
     }
 
@@ -122,9 +122,6 @@ internal sealed partial class PageWrite : IDisposable
     /// <param name="bytes">What is written.</param>
     public void Supply(PageHold hold, SourceMoment moment, ReadOnlySpan<byte> bytes) =>
         TryFill((int)(Page - _firstPage), hold, moment, bytes);
-
-    /// <summary>The engine was told; <paramref name="sharing"/> is what the file shared before.</summary>
-    public void UnshareTold(SharingMoment sharing) => _unshareAsked = sharing;
 
     private WriteNeed Prepare(int i, ReadOnlySpan<byte> bytes)
     {
@@ -350,7 +347,7 @@ internal sealed partial class PageWrite : IDisposable
             if (!alone)
             {
                 // The page was not shared when it was prepared, and a range of the file may have been since.
-                if (_pages[i].Frame >= 0 && _file.MayShareAny && _unshareAsked != _file.Sharing)
+                if (_pages[i].Frame >= 0 && _file.MayShareAny && _unshareAsked[i] != _file.Sharing)
                 {
                     return WriteNeed.Unshare;
                 }
@@ -359,7 +356,7 @@ internal sealed partial class PageWrite : IDisposable
             }
 
             // The engine hears of each page that stops being shared before it does.
-            if (_file.Tree.FindLeaf(Window.Of(Page)) is { } shared && _unshareAsked != _file.Sharing && _file.IsShared(shared, Window.SlotOf(Page)))
+            if (_file.Tree.FindLeaf(Window.Of(Page)) is { } shared && _unshareAsked[i] != _file.Sharing && _file.IsShared(shared, Window.SlotOf(Page)))
             {
                 return WriteNeed.Unshare;
             }

@@ -70,7 +70,7 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
     /// </summary>
     public async ValueTask ZeroTailAsync(FileMapping file, long offset, bool blocking, CancellationToken cancellationToken)
     {
-        using var write = new PageWrite(rooms, faults, provisional, file, offset, 0, Lsn.None) { ForcesCopy = true };
+        using var write = new PageWrite(rooms, faults, provisional, file, offset, 0, Lsn.None) { ForcesCopy = true, IsInLengthTurn = true };
         await DriveAsync(file, write, default, growTo: offset + 1, blocking, cancellationToken).ConfigureAwait(false);
     }
 
@@ -181,7 +181,7 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
                 await write.TakeTurnAsync(FrameTurn, cancellationToken).ConfigureAwait(false);
                 break;
             case WriteNeed.Room:
-                write.LetGoForRoom();
+                write.GiveWay();
                 goto case WriteNeed.Frame;
             case WriteNeed.Frame:
                 write.WaitsSince ??= file.Volume.Writer!.Begin();
@@ -192,24 +192,34 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
                 await Grow(file, end, blocking, cancellationToken).ConfigureAwait(false);
                 break;
             case WriteNeed.Unshare:
+                if (write.HasTurn)
+                {
+                    // What the engine writes before it answers may want it.
+                    write.GiveWay();
+                }
+
                 var sharing = file.Sharing;
-                await BeforeUnshareAsync(file, write.Page, cancellationToken).ConfigureAwait(false);
+                await BeforeUnshareAsync(file, write.Page, write.Keeps, cancellationToken).ConfigureAwait(false);
                 write.UnshareTold(sharing);
                 break;
         }
     }
 
     /// <summary>Tells the engine that a shared page is going to be copied. The caller holds the page's mark.</summary>
-    public ValueTask BeforeUnshareAsync(FileMapping file, long page, CancellationToken cancellationToken) =>
+    /// <param name="file">The file.</param>
+    /// <param name="page">The page.</param>
+    /// <param name="keeps">Which places of which file the caller keeps meanwhile: who wants one of them, from inside the engine, would wait for itself.</param>
+    /// <param name="cancellationToken">The writer's token.</param>
+    public ValueTask BeforeUnshareAsync(FileMapping file, long page, Func<object, long, bool> keeps, CancellationToken cancellationToken) =>
         EngineCode.CallAsync(
-            file, page, $"{nameof(IWritableExtentMap)}.{nameof(IWritableExtentMap.BeforeUnshareAsync)}",
+            keeps, $"{nameof(IWritableExtentMap)}.{nameof(IWritableExtentMap.BeforeUnshareAsync)}",
             () => ((IWritableExtentMap)file.Extents).BeforeUnshareAsync(page << rooms.PageShift, rooms.PageSize, cancellationToken));
 
     /// <summary>Before a wait for a page's mark: who has it may wait for write-back, or for the engine's consent.</summary>
     public static void ThrowIfWaitsForItself(FileMapping file, long page)
     {
         EngineCode.ThrowIfInPort(file.Volume, 0, "A write that has to wait for another writer of the page");
-        EngineCode.ThrowIfInPort(file, page, "A write of the very page");
+        EngineCode.ThrowIfInPort(file, page, "A write of a page that is just being written");
     }
 
     /// <summary>Waits for a task by blocking.</summary>

@@ -116,10 +116,14 @@ internal sealed class RangeCopy(Rooms rooms, PageFaults faults, PageWrites write
 
             if (file.MayShareAny || (LeafFinder.TryFind(file, page, out found) && file.IsShared(found.Leaf, Window.SlotOf(page))))
             {
-                await writes.BeforeUnshareAsync(file, page, cancellationToken).ConfigureAwait(false);
+                await writes.BeforeUnshareAsync(file, page, Keeps, cancellationToken).ConfigureAwait(false);
             }
         }
     }
+
+    /// <summary>Whether nobody else gets a place of a file meanwhile: a page that is read or made anew, or the turn of the destination's length.</summary>
+    private bool Keeps(object asked, long place) =>
+        (asked == file && (place == FileWriting.LengthPlace || _pages.Contains(place))) || (asked == source && SourcePages().Contains(place));
 
     /// <summary>What the page held before, the part of the range that lies in it, and zeros behind the end.</summary>
     private async ValueTask ComposeAsync(
@@ -149,13 +153,12 @@ internal sealed class RangeCopy(Rooms rooms, PageFaults faults, PageWrites write
 
     private async ValueTask TakeFramesAsync(CancellationToken cancellationToken)
     {
-        // The smallest caches have room for one dirty page, and for the other edge all the same.
-        var wanted = (int)Math.Min(_pages.Length, writes.MostAtomicBytes >> rooms.PageShift);
         var writer = file.Volume.Writer!;
         long? since = null;
         while (true)
         {
-            var hasRoom = writer.HasRoomFor(wanted);
+            // For one page, as a write of several: a volume's share, which it has whatever the others have, may be no more.
+            var hasRoom = writer.HasRoomFor(1);
             if (hasRoom && TryTakeFrames())
             {
                 return;

@@ -139,7 +139,7 @@ internal sealed class WritesAround(
         if (IsShared(piece))
         {
             await EngineCode.CallAsync(
-                file, piece.FirstPage, $"{nameof(IWritableExtentMap)}.{nameof(IWritableExtentMap.BeforeUnshareAsync)}",
+                (asked, place) => asked == file && place >= piece.FirstPage && place <= piece.LastPage, $"{nameof(IWritableExtentMap)}.{nameof(IWritableExtentMap.BeforeUnshareAsync)}",
                 () => ((IWritableExtentMap)file.Extents).BeforeUnshareAsync(piece.Offset, piece.PaddedLength, cancellationToken)).ConfigureAwait(false);
         }
 

@@ -26,6 +26,9 @@ internal sealed class FileWriting
     /// <summary>One writer of a page at a time.</summary>
     public PageMarks Marks { get; } = new();
 
+    /// <summary>What <see cref="LengthTurn"/> is among the places of a file that something may keep: no page.</summary>
+    public const long LengthPlace = -1;
+
     /// <summary>
     /// One change of the file's length at a time: it takes several steps, some of which wait. Holes are punched in it too,
     /// for a clone by a system call keeps it: the file's shape stands still from the flush on until the clone is there.

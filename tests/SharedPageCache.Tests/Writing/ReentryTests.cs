@@ -312,6 +312,46 @@ public class ReentryTests
         Assert.Contains("BeforeUnshare", error.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("another page of the write")]
+    [InlineData("a page of both ends of a range")]
+    [InlineData("a page of the range's source")]
+    [InlineData("the length that a range is going to change")]
+    [InlineData("the length that is just being changed")]
+    [InlineData("another page of a write around")]
+    public async Task BeforeUnshare_is_refused_all_that_who_waits_for_it_keeps(string what)
+    {
+        using var stage = new Stage();
+        using var clone = stage.Other.Clone();
+        var (call, inside) = what switch
+        {
+            "another page of the write" => ((Action)(() => clone.Write(0, new byte[3 * Page])), (Action)(() => clone.Write(2 * Page, new byte[10]))),
+            "a page of both ends of a range" => (() => clone.CloneRange(stage.Other, 100, 100, 3 * Page), () => clone.Write(3 * Page, new byte[10])),
+            "a page of the range's source" => (() => clone.CloneRange(stage.Other, 100, 100, Page), () => stage.Other.Write(Page, new byte[10])),
+            "the length that a range is going to change" => (() => clone.CloneRange(stage.Other, 100, 100, Page), () => clone.SetLength(9 * Page)),
+            "the length that is just being changed" => (() => clone.SetLength(6 * Page), () => clone.PunchHole(0, Page)),
+            _ => (() => clone.WriteAroundAsync(0, new byte[3 * Page]).AsTask().Wait(), () => clone.Write(2 * Page, new byte[10])),
+        };
+        if (what == "the length that is just being changed")
+        {
+            clone.SetLength((4 * Page) + 100);
+        }
+
+        Exception? refusal = null;
+        var isFirst = true;
+        stage.Cache.Engine.Before = port =>
+        {
+            if (port == "BeforeUnshare" && isFirst)
+            {
+                isFirst = false;
+                refusal = Record.Exception(() => Task.Run(inside).Wait(TimeSpan.FromSeconds(20)));
+            }
+        };
+        await Task.Run(call).Within();
+        var error = Assert.IsType<InvalidOperationException>(Assert.IsType<AggregateException>(refusal).InnerException);
+        Assert.Contains("BeforeUnshare", error.Message, StringComparison.Ordinal);
+    }
+
     private static Func<Stage, Task> Now(Action<Stage> call) => stage =>
     {
         call(stage);

@@ -315,6 +315,15 @@ public class WriteRowTests
     }
 
     [Fact]
+    public void The_engine_is_told_of_each_shared_page_of_a_write()
+    {
+        using var cache = new WriteCache();
+        var clone = cache.Own(cache.OpenMapped(8).Clone());
+        clone.Write(100, Bytes(1, 3 * Page));
+        Assert.Equal(4, cache.Engine.Unshares);
+    }
+
+    [Fact]
     [Trait("Contract", "C8")]
     public async Task Blocks_of_a_write_back_that_is_under_way_cannot_be_discarded()
     {

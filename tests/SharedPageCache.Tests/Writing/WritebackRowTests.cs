@@ -138,6 +138,55 @@ public class WritebackRowTests
         await cache.Volume.FlushAsync();
     }
 
+    /// <summary>A volume's share of what may be dirty may be less than what is copied in one step.</summary>
+    [Fact]
+    public async Task A_volume_that_cannot_write_does_not_stop_a_range_that_is_copied_in_another()
+    {
+        using var cache = new WriteCache(frames: 64);
+        var broken = cache.OpenNew(64 * Page);
+        cache.Device.BeforeWrite = static _ => throw new IOException("the disk is broken.");
+        Assert.Throws<CacheWritebackException>(() => broken.Write(0, Bytes(1, 64 * Page)));
+        cache.Own(cache.AttachSecond(out var file));
+        using (file)
+        {
+            await file.WriteAsync(0, Bytes(2, 20 * Page)).AsTask().Within();
+            await Task.Run(() => file.CloneRange(file, 100, 12 * Page, 6 * Page)).Within();
+            Assert.Equal(Read(file, 100, 6 * Page), Read(file, 12 * Page, 6 * Page));
+            await file.FlushAsync().AsTask().Within();
+        }
+
+        cache.Device.BeforeWrite = null;
+        await cache.Volume.FlushAsync();
+    }
+
+    /// <summary>Writes of several pages wait for frames one at a time, in all volumes: not so for room that one device has to make.</summary>
+    [Fact]
+    public async Task A_volume_whose_device_hangs_does_not_stop_writes_of_several_pages_to_another()
+    {
+        using var cache = new WriteCache(frames: 64);
+        var hanging = cache.OpenNew(64 * Page);
+        var gate = new TaskCompletionSource();
+        cache.Device.BeforeWrite = _ => gate.Task;
+        var writers = Enumerable.Range(0, 7).Select(i => Task.Run(() => hanging.Write(i * 8 * Page, Bytes(1, 8 * Page)))).ToList();
+        Bounded.Until(() => cache.Figures.DirtyBytes >= cache.Figures.FrameCount * 2 / 5 * Page - (2 * Page), "all is dirty that may be");
+        await Task.WhenAny(Task.WhenAll(writers), Task.Delay(200));
+        cache.Own(cache.AttachSecond(out var file));
+        using (file)
+        {
+            for (var round = 0; round < 10; round++)
+            {
+                await Task.WhenAll(Enumerable.Range(0, 4).Select(i => Task.Run(() => file.Write(i * 8 * Page, Bytes(2, 8 * Page))))).Within();
+            }
+
+            Assert.Contains(writers, static writer => !writer.IsCompleted);
+            gate.SetResult();
+            await Task.WhenAll(writers).Within();
+        }
+
+        cache.Device.BeforeWrite = null;
+        await cache.Volume.FlushAsync();
+    }
+
     [Theory]
     [InlineData(3)]
     [InlineData(8)]
