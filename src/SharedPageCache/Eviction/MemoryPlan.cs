@@ -1,3 +1,5 @@
+using SharedPageCache.Writeback;
+
 namespace SharedPageCache.Eviction;
 
 /// <summary>
@@ -25,7 +27,7 @@ internal sealed record MemoryPlan
         LeaseLimit = Math.Max(1, (frameCount - Reserve) / 2);
         DirtyLimit = Math.Max(1, (frameCount - Reserve) * 2 / 5);
         MetadataAllowance = Math.Max(0, capacityBytes - (long)frameCount * (pageSize + TableBytesPerFrame));
-        MostWithheld = Math.Max(0, (frameCount - Reserve) / 2 - 1);
+        MostWithheld = Math.Max(0, frameCount - Reserve - LeaseLimit - LargestStepOf(frameCount, pageSize));
     }
 
     public long CapacityBytes { get; }
@@ -46,7 +48,10 @@ internal sealed record MemoryPlan
     /// <summary>Bytes of trees that cost no frame.</summary>
     public long MetadataAllowance { get; }
 
-    /// <summary>How many frames may be given up for metadata.</summary>
+    /// <summary>
+    /// How many frames may be given up for metadata: what leases leave, but for the frames of one step. Who holds all leases and
+    /// writes, or waits for somebody who does, would wait for itself.
+    /// </summary>
     public int MostWithheld { get; }
 
     public long FrameBytes => (long)FrameCount * PageSize;
@@ -79,6 +84,9 @@ internal sealed record MemoryPlan
     /// <summary>A plan with an exact number of frames, for tests and replays.</summary>
     public static MemoryPlan WithFrames(int frameCount, int pageSize) =>
         new(((long)frameCount * (pageSize + TableBytesPerFrame)) + (64L << 20), pageSize, frameCount);
+
+    /// <summary>The most frames that one step takes: a write, or both ends of a range that is cloned.</summary>
+    private static int LargestStepOf(int frameCount, int pageSize) => Math.Max(2, WritebackLimits.MostAtomicOf(frameCount, pageSize));
 
     private const long LeastAllowance = 16 << 10;
 

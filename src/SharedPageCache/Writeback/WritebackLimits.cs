@@ -11,7 +11,10 @@ internal readonly record struct WritebackLimits(
     int Start, int Throttle, int Most, TimeSpan Age, TimeSpan? ThrottleAge = null, TimeSpan? MostAge = null)
 {
     /// <summary>The most pages that are written whole or not at all, as a clone sees it.</summary>
-    public int MostAtomic(int frames, int pageSize) => Math.Max(1, Math.Min(Math.Min((1 << 20) / pageSize, frames / 8), Most));
+    public int MostAtomic(int frames, int pageSize) => Math.Max(1, Math.Min(MostAtomicOf(frames, pageSize), Most));
+
+    /// <summary>The same whatever the limit on dirty pages is; 0 in the smallest caches.</summary>
+    public static int MostAtomicOf(int frames, int pageSize) => Math.Min((1 << 20) / pageSize, frames / 8);
 
     /// <summary>
     /// What a volume may always have dirty, whatever the others have: all shares together are a quarter of the limit. So a volume whose

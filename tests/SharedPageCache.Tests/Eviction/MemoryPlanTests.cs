@@ -19,6 +19,7 @@ public sealed class MemoryPlanTests
         Assert.Equal(leases, plan.LeaseLimit);
         Assert.Equal(Math.Max(1, (frames - reserve) * 2 / 5), plan.DirtyLimit);
         Assert.True(plan.MostWithheld < plan.LeaseLimit || plan.MostWithheld == 0);
+        Assert.True(frames < MemoryPlan.FewestFrames || frames - reserve - leases - plan.MostWithheld >= Math.Max(2, Math.Min(256, frames / 8)));
     }
 
     [Theory]

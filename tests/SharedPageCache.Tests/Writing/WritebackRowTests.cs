@@ -188,6 +188,37 @@ public class WritebackRowTests
     }
 
     [Theory]
+    [InlineData(5)]
+    [InlineData(16)]
+    [InlineData(64)]
+    public async Task Who_leases_all_that_may_be_leased_can_still_write_when_trees_have_all_that_they_may(int frames)
+    {
+        using var cache = new WriteCache(configure: options =>
+        {
+            options.ExactFrameCount = null;
+            options.CapacityBytes = (18 << 10) + (frames * (Page + 57L));
+        });
+        var rooms = cache.Cache.Engine.Rooms;
+        Assert.Equal(frames, rooms.Plan.FrameCount);
+        var (large, file) = (cache.OpenNew(600L * 512 * Page), cache.OpenMapped(100));
+        for (var window = 0L; rooms.Pool.WithheldCount < rooms.Plan.MostWithheld; window++)
+        {
+            large.Write(window * 512 * Page, new byte[8]);
+        }
+
+        await large.FlushAsync();
+        var leases = new List<PageMemoryLease>();
+        for (var i = 0; i < rooms.Plan.LeaseLimit; i++)
+        {
+            leases.Add(await file.PinAsync(i * Page).Within());
+        }
+
+        await Task.Run(() => file.Write((50 * Page) + 100, Bytes(1, (int)file.MaxAtomicWrite))).Within();
+        await Task.Run(() => file.CloneRange(file, (60 * Page) + 100, (80 * Page) + 100, 3 * Page)).Within();
+        leases.ForEach(static lease => lease.Dispose());
+    }
+
+    [Theory]
     [InlineData(3)]
     [InlineData(8)]
     public async Task A_write_that_is_larger_than_the_cache_is_a_series_of_smaller_ones(int frames)
