@@ -88,7 +88,6 @@ internal sealed partial class PageFaults
     {
         var (file, page, wanted, blocking, needsFrame, manner) = request;
         var failures = 0;
-        var isMaintained = false;
         Backoff backoff = default;
         while (true)
         {
@@ -122,12 +121,7 @@ internal sealed partial class PageFaults
                 }
 
                 found = made;
-                if (!isMaintained)
-                {
-                    // Once: where metadata stays above its limit this may take out the very leaf, and the fault would never end.
-                    isMaintained = true;
-                    Maintain();
-                }
+                Maintain();
             }
 
             var source = found.Leaf.Resolve(Window.SlotOf(page), _rooms.PageShift);
