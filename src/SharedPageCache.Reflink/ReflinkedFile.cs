@@ -62,7 +62,14 @@ public sealed class ReflinkedFile : IDisposable, IAsyncDisposable
         ThrowIfDisposed();
         try
         {
-            _origin.Volume.Refresh(_origin);
+            if (_origin is WritableReflinkFile written)
+            {
+                written.Revalidate();
+            }
+            else
+            {
+                _origin.Volume.Refresh(_origin);
+            }
         }
         catch (ReflinkFileChangedException)
         {

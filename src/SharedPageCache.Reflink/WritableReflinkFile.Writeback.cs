@@ -196,13 +196,25 @@ internal sealed partial class WritableReflinkFile
         Tell(hasMoved ? long.MaxValue : 0);
     }
 
-    /// <summary>Asks for the extents again; what has no place yet keeps its name. For a file whose blocks were moved.</summary>
+    /// <summary>Asks for the extents again; what has no place yet keeps its name. For a file whose blocks were moved, while it is asked by the cache.</summary>
     public void Refresh()
     {
         lock (_io)
         {
             Renew(keepsStaged: true);
         }
+    }
+
+    /// <summary>The same, for whoever may call the cache: what it knows of the file follows.</summary>
+    public void Revalidate()
+    {
+        bool hasMoved;
+        lock (_io)
+        {
+            hasMoved = Renew(keepsStaged: true);
+        }
+
+        Tell(hasMoved ? long.MaxValue : 0);
     }
 
     /// <summary>

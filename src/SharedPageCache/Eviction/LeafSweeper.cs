@@ -17,8 +17,8 @@ namespace SharedPageCache.Eviction;
 /// <para>
 /// <b>Prune.</b> Runs when metadata has outgrown all that frames may give up for it. Goes round the families in batches and
 /// buries the quarter of each batch that shows the fewest, coldest pages, until enough is free. The pages stay in their
-/// frames and in the physical table: who reads one again has a minor fault. The youngest quarter of all leaves is spared, three
-/// at least, so that faults under way find their leaves again.
+/// frames and in the physical table: who reads one again has a minor fault. The youngest quarter of all leaves is spared,
+/// so that a fault under way finds its leaf again.
 /// </para>
 /// <para>
 /// <b>Burial.</b> A leaf dies under its lock: from then on nothing is installed or touched in it. If it was the last of its
@@ -33,9 +33,6 @@ internal sealed class LeafSweeper(FrameTable frames, FamilyTable families, NodeL
 {
     private const int FewestEmptied = 64;
     private const int BatchFamilies = 256;
-
-    /// <summary>How many of the youngest leaves are spared besides the very last, however few there are.</summary>
-    private const int FewestYoung = 2;
 
     /// <summary>A leaf with more pages than this is weighed by their number alone.</summary>
     private const int FewPages = 16;
@@ -121,7 +118,7 @@ internal sealed class LeafSweeper(FrameTable frames, FamilyTable families, NodeL
 
     private bool BuryLightest(long goal)
     {
-        var young = ledger.LeavesMade - Math.Max(FewestYoung, ledger.LiveLeaves / 4) - 1;
+        var young = ledger.LeavesMade - (ledger.LiveLeaves / 4) - 1;
         var candidates = _batch.Where(leaf => !leaf.IsGarbage && leaf.Number <= young)
             .Select(leaf => (Weight: WeightOf(leaf), Leaf: leaf)).OrderBy(static candidate => candidate.Weight).ToList();
         var any = false;

@@ -13,7 +13,7 @@ public sealed class ChangedEndTests
     /// in a copy if the block is shared.
     /// </summary>
     [Theory]
-    [Trait("Contract", "C9")]
+    [Trait("Contract", "C2")]
     [InlineData(false)]
     [InlineData(true)]
     public async Task The_page_in_which_a_cut_ends_is_asked_for_again(bool hasDirtyNeighbour)
