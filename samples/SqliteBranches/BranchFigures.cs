@@ -65,6 +65,10 @@ internal sealed record BranchFigures
     [JsonPropertyName("reflink_us_median"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? ReflinkMicroseconds { get; init; }
 
+    /// <summary>With a directory: the median of what a branch took more than the system call of the reflink beside it.</summary>
+    [JsonPropertyName("above_ficlone_us_median"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? AboveCallMicroseconds { get; init; }
+
     /// <summary>Point queries a second on a branch, each in a transaction of its own, on one thread.</summary>
     [JsonPropertyName("qps")]
     public required double QueriesPerSecond { get; init; }

@@ -15,6 +15,7 @@ internal static class BranchReport
         {
             cost.AddRow("a bare reflink", Time(reflink), "-", "-");
             cost.AddRow("its system call alone", Time(call), "-", "-");
+            cost.AddRow("a branch, above that of the reflink beside it", Time(figures.AboveCallMicroseconds ?? 0), "-", "-");
         }
 
         cost.AddRow($"all {figures.Branches:n0} made durable", Time(figures.FlushMilliseconds * 1000), "-", "-");

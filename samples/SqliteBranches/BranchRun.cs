@@ -115,6 +115,7 @@ internal static class BranchRun
             ConnectionBytes = ours * options.Branches,
             KernelReflinkBytes = reflinks?.KernelBytes(options.Branches),
             CallMicroseconds = reflinks?.MedianCallMicroseconds,
+            AboveCallMicroseconds = reflinks?.MedianAboveCallMicroseconds,
             ReflinkMicroseconds = reflinks?.MedianMicroseconds,
             QueriesPerSecond = single[0],
             UnixQueriesPerSecond = single[1],

@@ -32,6 +32,13 @@ internal sealed class ReflinkLeg : IDisposable
     /// <summary>The system call alone.</summary>
     public double MedianCallMicroseconds => Median(_calls);
 
+    /// <summary>The median of what a branch took more than the system call of the reflink that was made beside it.</summary>
+    public double MedianAboveCallMicroseconds { get; private set; }
+
+    /// <summary>Compares each branch with its neighbour.</summary>
+    /// <param name="branches">The times of the branches in microseconds, as they were made.</param>
+    public void Compare(double[] branches) => MedianAboveCallMicroseconds = Median([.. branches.Zip(_calls, static (branch, call) => branch - call)]);
+
     /// <summary>Makes a reflink of the main database's file, which flushes nothing.</summary>
     public void MakeOne()
     {

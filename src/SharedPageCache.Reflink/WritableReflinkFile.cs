@@ -229,7 +229,7 @@ internal sealed partial class WritableReflinkFile : ReflinkFile, IWritableExtent
     }
 
     /// <summary>The new name of the block in which a cut ends, if it has a place. See the type's remarks.</summary>
-    private List<Extent> RenamedEnd(ExtentTable table, long length)
+    private Extent[] RenamedEnd(ExtentTable table, long length)
     {
         var start = length & -Volume.BlockSize;
         if (start == length

@@ -48,8 +48,11 @@ internal sealed class LoadOperation(FileMapping file, Leaf leaf, FileMapping.Coo
     /// <summary>One frame of a load.</summary>
     public readonly record struct LoadedFrame(int Frame, int Generation, BlockIdentity Identity);
 
-    /// <summary>Whether its failure may be the origin's own, so that another file should try through itself.</summary>
-    public bool OriginIsGone => File.IsClosed || !File.Holds(Cookie);
+    /// <summary>
+    /// Whether its failure may be the origin's own, so that another file should try through itself: it was closed, its extents have
+    /// moved, or are just moving.
+    /// </summary>
+    public bool OriginIsGone => File.IsClosed || !File.Holds(Cookie) || !File.IsTold;
 
     /// <summary>How many pages the load brings from the one in a frame of it on.</summary>
     public int PagesFrom(int frame) => Frames.Count - Frames.FindIndex(loaded => loaded.Frame == frame);

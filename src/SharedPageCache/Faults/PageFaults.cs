@@ -323,7 +323,24 @@ internal sealed partial class PageFaults
             throw ErrorFor(request, error);
         }
 
+        if (load.Error is not null && load.File == request.File)
+        {
+            LeaveIfMoving(request, load.Leaf);
+        }
+
         return false;
+    }
+
+    /// <summary>
+    /// An engine that changes extents moves the sequence first and tells the cache last. Who fails to read in between by what it
+    /// knew before asks again: the device may not have the old blocks for this file any more.
+    /// </summary>
+    private static void LeaveIfMoving(Request request, Leaf leaf)
+    {
+        if (!request.File.IsTold)
+        {
+            request.File.Leave(Window.Of(request.Page), leaf);
+        }
     }
 
     private static PageLoadException ErrorFor(Request request, Exception error)
@@ -373,8 +390,9 @@ internal sealed partial class PageFaults
             file.Volume.Placed.Leave(entered);
             _reserve.Give(frame);
             _rooms.Counters.LoadFailures.Increment();
-            if (failures < MostMoves && !file.Holds(found.Cookie))
+            if (failures < MostMoves && (!file.Holds(found.Cookie) || !file.IsTold))
             {
+                LeaveIfMoving(request, found.Leaf);
                 return PageHold.None;
             }
 

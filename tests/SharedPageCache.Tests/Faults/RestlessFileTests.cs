@@ -233,6 +233,42 @@ public class RestlessFileTests
     }
 
     /// <summary>Moves the sequence, and nothing else, during each read; not for ever, so that a test ends.</summary>
+    /// <summary>The engine has moved a page, and its device refuses the old blocks for this file; the cache is told only afterwards.</summary>
+    [Theory]
+    [Trait("Contract", "C11")]
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(true, true)]
+    public async Task A_read_that_comes_between_a_move_and_its_news_finds_the_new_place(bool blocking, bool isAround)
+    {
+        using var cache = new TestCache(frames: 8);
+        var extents = new ListExtents(new Extent(0, 1 << 20, 0));
+        var file = cache.Open(extents, 1 << 20);
+        file.ReadAt(0, 7 * 4096);
+        if (isAround)
+        {
+            PinAll(cache);
+        }
+
+        var refused = 0;
+        cache.Device.BeforeRead = run => run.Offset < 1 << 20 && refused++ >= 0 ? throw new IOException("no longer here") : Task.CompletedTask;
+        extents.Replace(new Extent(0, 1 << 20, 1 << 20));
+
+        var buffer = new byte[8];
+        Assert.Equal(8, blocking ? file.Read(409600, buffer) : await file.ReadAsync(409600, buffer));
+
+        Assert.Equal(MemoryDevice.Word((1 << 20) + 409600), BitConverter.ToUInt64(buffer));
+        Assert.Equal(1, refused);
+        file.InvalidateExtents(0, 1 << 20);
+        cache.Device.BeforeRead = _ => throw new IOException("nowhere");
+        Assert.Throws<PageLoadException>(() => file.Read(819200, buffer));
+        if (isAround)
+        {
+            UnpinAll(cache);
+        }
+    }
+
     private static void MoveDuringReads(MemoryDevice device, ListExtents extents, params Extent[] same)
     {
         var moved = 0;

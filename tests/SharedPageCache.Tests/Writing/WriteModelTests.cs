@@ -39,12 +39,15 @@ public class WriteModelTests(ITestOutputHelper output)
         Assert.InRange(figures.Verifications, figures.Operations / 1000, figures.Operations);
     }
 
-    /// <summary>The test of the test: a device that loses the writes of one block is found, and a few steps show it.</summary>
+    /// <summary>
+    /// The test of the test: a device that loses the writes of one block is found, and a few steps show it. The seed's history has no
+    /// writer in the background, so that it is the same each time.
+    /// </summary>
     [Fact]
     public void A_lost_write_is_found_and_the_history_made_short()
     {
         var run = new ModelRun(static shape => new ArrayVolume(shape, lostBlock: 5)) { Threads = 1, ShrinkLimit = TimeSpan.FromSeconds(20) };
-        var failure = run.Run(seed: 7, Operations, TimeSpan.FromMinutes(1)).Failure;
+        var failure = run.Run(seed: 1, Operations, TimeSpan.FromMinutes(1)).Failure;
         Assert.NotNull(failure);
         output.WriteLine(failure.ToString());
         Assert.True(failure.IsShrunk);
