@@ -124,6 +124,19 @@ internal sealed partial class ExtentTable
         return found;
     }
 
+    /// <summary>
+    /// The part of a run that the file can show: a page of several blocks has a name as a whole, and the file may end before it does.
+    /// Only the name of a page: what lies behind the end in a place is no part of the file.
+    /// </summary>
+    /// <param name="offset">Where in the file the run is looked for.</param>
+    /// <param name="run">The run.</param>
+    /// <param name="blockSize">The file system's block size.</param>
+    public BlockRun UpToEnd(long offset, BlockRun run, int blockSize)
+    {
+        var end = (Length + blockSize - 1) & -blockSize;
+        return run.Offset < FirstStaged || end <= offset ? run : new BlockRun(run.Offset, Math.Min(run.Length, end - offset));
+    }
+
     private static ExtentTable Finish(List<Extent> extents, long length, int blockSize)
     {
         var end = (length + blockSize - 1) & -blockSize;

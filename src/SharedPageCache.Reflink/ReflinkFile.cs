@@ -109,7 +109,7 @@ internal class ReflinkFile : IExtentMap
             Volume.Refresh(this);
         }
 
-        Table.CopyTo(offset, length, destination);
+        TableToTell.CopyTo(offset, length, destination);
         return ValueTask.CompletedTask;
     }
 
@@ -311,6 +311,9 @@ internal class ReflinkFile : IExtentMap
 
     protected void NoteFound() => _isMoved = false;
 
+    /// <summary>The table that an answer is made of.</summary>
+    protected virtual ExtentTable TableToTell => Table;
+
     protected SafeFileHandle Handle => _handle;
 
     protected int MemoryAlignment => _memoryAlignment;
@@ -360,7 +363,7 @@ internal class ReflinkFile : IExtentMap
 
     protected void ThrowIfElsewhere(BlockRun run, long offset)
     {
-        if (run.IsSome && (_isMoved || !Table.Shows(offset, run)))
+        if (run.IsSome && (_isMoved || !Table.Shows(offset, Table.UpToEnd(offset, run, Volume.BlockSize))))
         {
             throw new ReflinkFileChangedException(
                 Path, ReflinkChanges.Extents, $"its bytes from {offset} on no longer lie at {run} of the volume");

@@ -52,7 +52,7 @@ internal sealed partial class WritableReflinkFile
         }
         finally
         {
-            Refresh();
+            Revalidate();
         }
     }
 

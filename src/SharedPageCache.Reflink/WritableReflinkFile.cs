@@ -126,6 +126,22 @@ internal sealed partial class WritableReflinkFile : ReflinkFile, IWritableExtent
         Volume.Release(this, handle: null);
     }
 
+    /// <inheritdoc/>
+    /// <remarks>
+    /// Under the lock under which the table is exchanged: who has asked for the sequence after it has moved gets the new table. A
+    /// publication tells the cache nothing else, so an old answer under the new number would stay.
+    /// </remarks>
+    protected override ExtentTable TableToTell
+    {
+        get
+        {
+            lock (_shape)
+            {
+                return Table;
+            }
+        }
+    }
+
     // The hooks: in memory, inside the file's gate and the volume's binding lock.
 
     /// <inheritdoc/>
@@ -228,12 +244,15 @@ internal sealed partial class WritableReflinkFile : ReflinkFile, IWritableExtent
         _placement.NoteUnsettled(this);
     }
 
-    /// <summary>The new name of the block in which a cut ends, if it has a place. See the type's remarks.</summary>
+    /// <summary>
+    /// The new name of the block in which a cut ends, if it has a place or a name, which other files may have too; what is lent is read
+    /// from a snapshot. See the type's remarks.
+    /// </summary>
     private Extent[] RenamedEnd(ExtentTable table, long length)
     {
         var start = length & -Volume.BlockSize;
         if (start == length
-            || table.Within(start, start + Volume.BlockSize) is not [{ ReadsZero: false, IsOpaque: false } end] || ExtentTable.IsStaged(end))
+            || table.Within(start, start + Volume.BlockSize) is not [{ ReadsZero: false, IsOpaque: false } end] || ExtentTable.IsLent(end))
         {
             return [];
         }

@@ -190,6 +190,31 @@ public sealed class PlacementTests(MountedFileSystems fileSystems) : WritingTest
         Placement(file).Abandon(run);
     }
 
+    /// <summary>The page has a name as a whole, and the file has one block less than two of the page's four.</summary>
+    [Theory]
+    [OnFileSystem(Xfs)]
+    [OnFileSystem(Btrfs)]
+    public async Task The_last_page_of_several_blocks_is_read_by_its_name_as_far_as_the_file_goes(FileSystemKind kind)
+    {
+        const int large = 4 * Page;
+        UseWritableCache(pageSize: large);
+        await using var file = OpenNew(Path.Combine(FolderOn(kind), "image"), Bytes((9 * Page) + 1177, 1));
+        var answer = new ArrayBufferWriter<PlacedRun>();
+        RunOwner[] owners = [new RunOwner(file.Origin, 2 * large)];
+        await Placement(file).PlaceAsync(new[] { new DirtyRun(large, BlockRun.None, owners) }, answer, CancellationToken.None);
+        var run = answer.WrittenSpan[0].Blocks;
+        await WriteAsync(file, run);
+        Placement(file).Publish(run, owners);
+
+        var buffer = Bytes(large, 3);
+        Assert.Equal(large, file.File.Volume.Device.Read(run, new BlockOrigin(file.Origin, 2 * large), [buffer]));
+        Assert.Equal([.. Bytes(large, 9)[..(Page + 1177)], .. new byte[large - Page - 1177]], buffer);
+        Assert.Throws<ReflinkFileChangedException>(() => file.File.Volume.Device.Read(
+            new BlockRun(run.End, large), new BlockOrigin(file.Origin, 3 * large), [buffer]));
+        await file.File.FlushAsync();
+        AssertOnDisk([.. Bytes((9 * Page) + 1177, 1)[..(2 * large)], .. Bytes(large, 9)[..(Page + 1177)]], file.Path);
+    }
+
     [Theory]
     [OnFileSystem(Xfs)]
     [OnFileSystem(Btrfs)]

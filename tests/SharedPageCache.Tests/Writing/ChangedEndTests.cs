@@ -45,6 +45,36 @@ public sealed class ChangedEndTests
         Assert.Equal(hasDirtyNeighbour ? 0 : MemoryDevice.Word(extents.Blocks[0] * Page), BitConverter.ToUInt64(word));
     }
 
+    /// <summary>Both would be bound to one block, of which one of them shows a part, and then reads the rest otherwise.</summary>
+    [Theory]
+    [Trait("Contract", "C2")]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_dirty_page_in_which_a_cut_of_a_clone_ends_is_the_clones_own(bool cutsOrigin)
+    {
+        using var cache = new WriteCache();
+        var file = cache.OpenNew(3 * Page);
+        var bytes = new byte[3 * Page];
+        new Random(1).NextBytes(bytes);
+        await file.WriteAsync(0, bytes);
+        var clone = cache.Own(file.Clone());
+        var (cut, whole) = cutsOrigin ? (file, clone) : (clone, file);
+
+        await cut.SetLengthAsync((2 * Page) + 100);
+        await cache.Volume.FlushAsync();
+
+        Assert.All(
+            cache.Engine.Published.SelectMany(static published => published.Owners.Select(owner => (owner, published.Owners.Length, published.Run.Length))),
+            published => Assert.True(published.Item2 == 1 || published.owner.FileOffset + published.Item3 <= 2 * Page, $"{published.owner}"));
+        Assert.Equal(bytes[..((2 * Page) + 100)], cache.DurableOf(cut)[..((2 * Page) + 100)]);
+        Assert.Equal(bytes, cache.DurableOf(whole));
+        var read = new byte[3 * Page];
+        Assert.Equal((2 * Page) + 100, await cut.ReadAsync(0, read));
+        Assert.Equal(bytes[..((2 * Page) + 100)], read[..((2 * Page) + 100)]);
+        Assert.Equal(3 * Page, await whole.ReadAsync(0, read));
+        Assert.Equal(bytes, read);
+    }
+
     /// <summary>A page that has no address, beside a dirty one, of a file whose engine counts its changes in steps of its own.</summary>
     [Fact]
     [Trait("Contract", "C9")]
