@@ -134,11 +134,12 @@ public class RestlessFileTests
         device.Open();
         await reads.Within();
         await waits.Within();
-        Assert.Equal(device.Word(0, extents), BitConverter.ToUInt64(own));
-        Assert.Equal(device.Word(0, clone.Extents), BitConverter.ToUInt64(others));
 
-        // Each reads by itself, and the file once more, since what it read first is of neither moment.
-        Assert.Equal(3, device.Reads);
+        // What the file read first is of neither moment and nobody's. It reads once more, or shows what the clone has read of the page that both
+        // showed, until it is told of the change.
+        Assert.Equal(device.Word(0, clone.Extents), BitConverter.ToUInt64(others));
+        Assert.Contains(BitConverter.ToUInt64(own), (ulong[])[device.Word(0, extents), device.Word(0, clone.Extents)]);
+        Assert.Equal(device.Word(0, extents) == BitConverter.ToUInt64(own) ? 3 : 2, device.Reads);
         cache.Verify();
     }
 
