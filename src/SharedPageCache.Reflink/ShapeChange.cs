@@ -20,7 +20,10 @@ internal readonly record struct ShapeChange(ShapeChangeKind Kind, long Offset, l
     /// <summary>Whether it makes a range, or a part of it, what a range of another file is.</summary>
     public bool Shares(long start, long end) => Kind == ShapeChangeKind.Share && Offset < end && start < Offset + Length;
 
-    /// <summary>The same for the part of it that lies in a range.</summary>
+    /// <summary>Whether it is a cut that leaves a part of a range.</summary>
+    public bool EndsInside(long start, long end) => Kind == ShapeChangeKind.Cut && start < Offset && Offset < end;
+
+    /// <summary>The same change for the part of it that lies in a range.</summary>
     public ShapeChange Within(long start, long end)
     {
         var first = Math.Max(Offset, start);

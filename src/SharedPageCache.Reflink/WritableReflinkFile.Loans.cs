@@ -55,8 +55,9 @@ internal sealed partial class WritableReflinkFile
         }
     }
 
-    /// <summary>Whether a name stands for a range that is still to be shared. Under <c>_shape</c>.</summary>
-    private bool IsOwed(Extent run) => _queue.Exists(change => change.Shares(run.FileOffset, run.FileEnd));
+    /// <summary>Whether a name stands for a range that is still to be shared, or for a block that is still to be cut. Under <c>_shape</c>.</summary>
+    private bool IsOwed(Extent run) =>
+        _queue.Exists(change => change.Shares(run.FileOffset, run.FileEnd) || change.EndsInside(run.FileOffset, run.FileEnd));
 
     /// <summary>Makes a range of the file what it is lent, by the file system if it does that between these two files, else by copying.</summary>
     private void Share(ShapeChange change)

@@ -273,6 +273,43 @@ internal static class WriteScenarios
             file.Write(2);
             return universe.Run(() => file.Truncate(1), () => file.WriteHalf(2, 0), () => file.Write(1));
         }),
+        new("cut inside a dirty page that a clone shows x write-back x read", () =>
+        {
+            var universe = new WriteUniverse();
+            var file = universe.Open(10, 11);
+            file.Write(1);
+            var clone = file.Clone();
+            return universe.Run(
+                () =>
+                {
+                    clone.TruncateHalves(3);
+                    clone.ReadIfThere(1);
+                    clone.Grow(2);
+                },
+                file.Flush,
+                () => file.Read(1));
+        }),
+        new("cut inside a dirty page that a clone shows x write x clone", () =>
+        {
+            var universe = new WriteUniverse();
+            var file = universe.Open(10, 11);
+            file.Write(1);
+            var clone = file.Clone();
+            return universe.Run(
+                () =>
+                {
+                    clone.TruncateHalves(3);
+                    clone.Grow(2);
+                    clone.Read(1);
+                },
+                () => clone.WriteHalf(1, 0),
+                () =>
+                {
+                    var again = clone.Clone();
+                    again.ReadIfThere(1);
+                    again.Grow(2);
+                });
+        }),
         new("grow x grow by writes", () =>
         {
             var universe = new WriteUniverse();

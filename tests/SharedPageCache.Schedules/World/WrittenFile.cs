@@ -52,6 +52,10 @@ internal sealed partial class WrittenFile
     public void Truncate(int pages) => Change(
         pages * 2, _halves.Length - pages * 2, Sector.Zero, () => Complete(File.SetLengthAsync((long)pages * Sector.Size)));
 
+    /// <summary>Makes the file end at half a page. It must grow again before the end: after a crash the engine's files end with their pages.</summary>
+    public void TruncateHalves(int halves) => Change(
+        halves, _halves.Length - halves, Sector.Zero, () => Complete(File.SetLengthAsync((long)halves * Half)));
+
     public void Grow(int pages) => Complete(File.SetLengthAsync((long)pages * Sector.Size));
 
     /// <summary>Takes pages over from another file, or from another place of this one.</summary>
