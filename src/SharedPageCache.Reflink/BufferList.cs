@@ -37,6 +37,19 @@ internal static class BufferList
         }
     }
 
+    /// <summary>The first bytes of a list of buffers.</summary>
+    public static List<Memory<byte>> First(this IReadOnlyList<Memory<byte>> buffers, long length)
+    {
+        var first = new List<Memory<byte>>(buffers.Count);
+        for (var i = 0; i < buffers.Count && length > 0; i++)
+        {
+            first.Add(buffers[i][..(int)Math.Min(length, buffers[i].Length)]);
+            length -= first[^1].Length;
+        }
+
+        return first;
+    }
+
     /// <summary>The bytes [start, end) of a list of buffers.</summary>
     public static List<ReadOnlyMemory<byte>> Part(this IReadOnlyList<ReadOnlyMemory<byte>> buffers, long start, long end)
     {

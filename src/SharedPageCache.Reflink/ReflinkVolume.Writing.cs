@@ -135,6 +135,26 @@ internal sealed partial class ReflinkVolume
         }
     }
 
+    /// <summary>
+    /// Another file that shows a name to its end, of a file that ends inside it. Names are shown by several files when a page was
+    /// dirty in all of them; one of these may have been cut since.
+    /// </summary>
+    public (WritableReflinkFile File, long Offset)? FindWhole(WritableReflinkFile file, BlockRun run)
+    {
+        lock (_lock)
+        {
+            foreach (var other in _open)
+            {
+                if (other != file && other is WritableReflinkFile { IsCurrent: true } written && written.OffsetOfWhole(run) is { } offset)
+                {
+                    return (written, offset);
+                }
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>Stops counting a file for blocks that it does not show any more, before they can be given to others.</summary>
     public void LetGoOfUnshown(WritableReflinkFile file)
     {

@@ -24,9 +24,53 @@ internal sealed partial class WritableReflinkFile
     /// <inheritdoc/>
     public override ValueTask<int> ReadAsync(
         BlockRun run, long offset, IReadOnlyList<Memory<byte>> buffers, bool blocking, CancellationToken cancellationToken) =>
-        LoanOf(run) is { } loan
-            ? ReadLentAsync(loan, run, offset, buffers, blocking, cancellationToken)
+        LoanOf(run) is { } loan ? ReadLentAsync(loan, run, offset, buffers, blocking, cancellationToken)
+            : run.Offset >= ExtentTable.FirstStaged && offset + run.Length > Table.Length ? ReadEndAsync(run, offset, buffers, blocking, cancellationToken)
             : base.ReadAsync(run, offset, buffers, blocking, cancellationToken);
+
+    /// <summary>Reads names of which the file may show the last one in part: first those before it, then that one, through a file that shows it whole if there is any.</summary>
+    private ValueTask<int> ReadEndAsync(
+        BlockRun run, long offset, IReadOnlyList<Memory<byte>> buffers, bool blocking, CancellationToken cancellationToken)
+    {
+        var lastPage = Table.Length & -Volume.Cached.PageSize;
+        if (offset < lastPage && lastPage < offset + run.Length)
+        {
+            var before = lastPage - offset;
+            return base.ReadAsync(new BlockRun(run.Offset, before), offset, buffers.First(before), blocking, cancellationToken);
+        }
+
+        return Volume.FindWhole(this, run) is var (other, itsOffset)
+            ? other.ReadWholeAsync(run, itsOffset, buffers, blocking, cancellationToken)
+            : base.ReadAsync(run, offset, buffers, blocking, cancellationToken);
+    }
+
+    /// <summary>
+    /// Reads a name for another file, which shows it too and ends inside it: what is read by a name is the same for all. Not cut off at this
+    /// file's end unless that has come to lie inside too, and then the read fails.
+    /// </summary>
+    private async ValueTask<int> ReadWholeAsync(
+        BlockRun run, long offset, IReadOnlyList<Memory<byte>> buffers, bool blocking, CancellationToken cancellationToken)
+    {
+        var read = await base.ReadAsync(run, offset, buffers, blocking, cancellationToken).ConfigureAwait(false);
+        return offset + run.Length <= Table.Length ? read : throw new ReflinkFileChangedException(
+            Path, ReflinkChanges.Extents, $"it was cut to {Table.Length} bytes while {run} was read from {offset} on for another file");
+    }
+
+    /// <summary>Where the file shows a name to its end; null if it does not.</summary>
+    public long? OffsetOfWhole(BlockRun run)
+    {
+        var table = Table;
+        foreach (var staged in table.Staged())
+        {
+            var offset = staged.FileOffset + (run.Offset - staged.PhysicalOffset);
+            if (staged.PhysicalOffset <= run.Offset && run.End <= staged.PhysicalOffset + staged.Length && offset + run.Length <= table.Length)
+            {
+                return offset;
+            }
+        }
+
+        return null;
+    }
 
     private async ValueTask<int> ReadLentAsync(
         RangeLoan loan, BlockRun run, long offset, IReadOnlyList<Memory<byte>> buffers, bool blocking, CancellationToken cancellationToken)

@@ -78,14 +78,13 @@ public sealed partial class MappedFile
     /// <summary>
     /// Makes the file shorter or longer. What lies behind a shorter length is gone; a longer file reads zero there. The first
     /// growth of a file that ends inside a page writes that page to the device before: after a crash a longer file must not
-    /// show what lay behind its old end. A dirty page in which a shorter length lies is copied before if another file shows it too, as by a
-    /// write: its engine is asked (<see cref="IWritableExtentMap.BeforeUnshareAsync"/>), and may refuse by an exception.
+    /// show what lay behind its old end.
     /// </summary>
     /// <param name="length">The new length in bytes.</param>
     /// <param name="cancellationToken">Cancels waits; the length is then as before.</param>
     /// <exception cref="ArgumentOutOfRangeException">The length is negative or beyond the longest file.</exception>
     /// <exception cref="PageLoadException">The last page could not be loaded before the file grows; the length is as before.</exception>
-    /// <exception cref="CacheWritebackException">The last page could not be written before the file grows, or there is no room to copy a page before it shrinks; the length is as before.</exception>
+    /// <exception cref="CacheWritebackException">The last page could not be written before the file grows; the length is as before.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="NotSupportedException">The file cannot be written: see <see cref="CanWrite"/>.</exception>
     /// <exception cref="ObjectDisposedException">The file is closed.</exception>
@@ -97,7 +96,7 @@ public sealed partial class MappedFile
         return _engine.Shapes.SetLengthAsync(_mapping, length, blocking: false, cancellationToken);
     }
 
-    /// <summary>Makes the file shorter or longer, blocking the thread if a page must be loaded, written or copied.</summary>
+    /// <summary>Makes the file shorter or longer, blocking the thread if a page must be loaded.</summary>
     /// <param name="length">The new length in bytes.</param>
     /// <inheritdoc cref="SetLengthAsync" path="/exception"/>
     public void SetLength(long length)

@@ -40,7 +40,8 @@ internal sealed class FileShapes(
             }
             else if (length < file.Tree.Length)
             {
-                await CutInTurnAsync(file, length, blocking, cancellationToken).ConfigureAwait(false);
+                file.Writing.TailMayBeStale = true;
+                Reshape(file, length);
             }
         }
         finally
@@ -115,19 +116,6 @@ internal sealed class FileShapes(
         file.MarkDeleted();
     });
 
-    /// <summary>
-    /// Makes a file shorter. A dirty page in which the new end lies becomes the file's own first, if a relative shows it too: both would be
-    /// bound to one block, of which the engine may show this file less from then on, by zeros behind its end.
-    /// </summary>
-    private async ValueTask CutInTurnAsync(FileMapping file, long length, bool blocking, CancellationToken cancellationToken)
-    {
-        file.Writing.TailMayBeStale = true;
-        while (!TryReshape(file, length, unlessEndIsShared: true))
-        {
-            await writes.OwnAsync(file, length, blocking, cancellationToken).ConfigureAwait(false);
-        }
-    }
-
     private async ValueTask GrowInTurnAsync(FileMapping file, long length, bool blocking, CancellationToken cancellationToken)
     {
         await ZeroTailAsync(file, blocking, cancellationToken).ConfigureAwait(false);
@@ -153,25 +141,12 @@ internal sealed class FileShapes(
         }
     }
 
-    private void Reshape(FileMapping file, long length) => TryReshape(file, length, unlessEndIsShared: false);
-
-    private bool TryReshape(FileMapping file, long length, bool unlessEndIsShared)
+    private void Reshape(FileMapping file, long length) => Change(file, lost =>
     {
-        var isDone = false;
-        Change(file, lost =>
-        {
-            file.ThrowIfSealed();
-            if (unlessEndIsShared && (length & (rooms.PageSize - 1)) != 0 && WriteInPlace.IsSharedAndDirty(rooms, file, length >> rooms.PageShift))
-            {
-                return;
-            }
-
-            file.RunHook(engine => engine.SetLength(length), nameof(IWritableExtentMap.SetLength));
-            file.Reshape(length, lost);
-            isDone = true;
-        });
-        return isDone;
-    }
+        file.ThrowIfSealed();
+        file.RunHook(engine => engine.SetLength(length), nameof(IWritableExtentMap.SetLength));
+        file.Reshape(length, lost);
+    });
 
     private void Change(FileMapping file, Action<List<PageReference>> change)
     {

@@ -74,13 +74,6 @@ internal sealed class PageWrites(Rooms rooms, PageFaults faults, ProvisionalFram
         await DriveAsync(file, write, default, growTo: offset + 1, blocking, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Gives the file a page of its own at an offset, as it is. In the turn of the file's length.</summary>
-    public async ValueTask OwnAsync(FileMapping file, long offset, bool blocking, CancellationToken cancellationToken)
-    {
-        using var write = new PageWrite(rooms, faults, provisional, file, offset, 0, Lsn.None) { ForcesCopy = true, IsInLengthTurn = true };
-        await DriveAsync(file, write, default, growTo: null, blocking, cancellationToken).ConfigureAwait(false);
-    }
-
     /// <summary>Zeros bytes of one page as far as the file goes: it never gets longer by it, whoever cuts it meanwhile.</summary>
     /// <returns>How many pages have become dirty.</returns>
     public async ValueTask<int> ZeroAsync(FileMapping file, long offset, long end, bool blocking, CancellationToken cancellationToken)

@@ -14,11 +14,6 @@ internal static class WriteInPlace
         file.Tree.FindLeaf(Window.Of(page)) is { } leaf && leaf.IsProvisional(Window.SlotOf(page))
         && leaf[Window.SlotOf(page)] is { IsResident: true } reference && rooms.Frames.StampOf(reference.Frame) == file.Stamp;
 
-    /// <summary>Whether a page is dirty and a relative may show it too. Inside the gate, alone.</summary>
-    public static bool IsSharedAndDirty(Rooms rooms, FileMapping file, long page) =>
-        file.Tree.FindLeaf(Window.Of(page)) is { } leaf && leaf.IsProvisional(Window.SlotOf(page))
-        && rooms.Frames.StampOf(leaf[Window.SlotOf(page)].Frame) != file.Stamp;
-
     /// <summary>
     /// Takes X on a frame if it is this file's alone. Inside the gate; X (a full fence), then the pins: a lease that came
     /// first keeps the page as it is.

@@ -190,6 +190,54 @@ public sealed class PlacementTests(MountedFileSystems fileSystems) : WritingTest
         Placement(file).Abandon(run);
     }
 
+    /// <summary>A page that was dirty in two files when it was placed, of which one was cut inside it meanwhile.</summary>
+    [Theory]
+    [OnFileSystem(Xfs)]
+    [OnFileSystem(Btrfs)]
+    public async Task A_name_that_two_files_show_is_read_through_the_longer_one(FileSystemKind kind)
+    {
+        var folder = FolderOn(kind);
+        var whole = OpenNew(Path.Combine(folder, "whole"), Bytes(5 * Page, 1));
+        await using var cut = await whole.CloneAsync(Path.Combine(folder, "cut"));
+        cut.File.SetLength((4 * Page) + 1177);
+        var run = await PlaceAsync(whole, 4, 1, (cut, 4));
+        await WriteAsync(whole, run);
+        Placement(whole).Publish(run, [new RunOwner(whole.Origin, 4 * Page), new RunOwner(cut.Origin, 4 * Page)]);
+
+        var buffer = Bytes(Page, 3);
+        Assert.Equal(Page, cut.File.Volume.Device.Read(run, new BlockOrigin(cut.Origin, 4 * Page), [buffer]));
+        Assert.Equal(Bytes(Page, 9), buffer);
+
+        // Nobody else has it any more, nobody else will.
+        whole.File.SetLength(0);
+        Assert.Equal(Page, cut.File.Volume.Device.Read(run, new BlockOrigin(cut.Origin, 4 * Page), [buffer]));
+        Assert.Equal([.. Bytes(Page, 9)[..1177], .. new byte[Page - 1177]], buffer);
+        await whole.DisposeAsync();
+        await cut.File.FlushAsync();
+        AssertOnDisk([.. Bytes(5 * Page, 1)[..(4 * Page)], .. Bytes(Page, 9)[..1177]], cut.Path);
+    }
+
+    /// <summary>Two names that follow each other, the second of which another file shows too: they are read in two parts.</summary>
+    [Theory]
+    [OnFileSystem(Xfs)]
+    [OnFileSystem(Btrfs)]
+    public async Task The_last_page_of_a_run_is_read_by_itself_where_the_file_ends_inside_it(FileSystemKind kind)
+    {
+        await using var file = OpenNew(Path.Combine(FolderOn(kind), "image"), Bytes((4 * Page) + 1177, 1));
+        var run = await PlaceAsync(file, 2, 3);
+        await WriteAsync(file, run);
+        Placement(file).Publish(run, [new RunOwner(file.Origin, 2 * Page)]);
+
+        var buffers = new Memory<byte>[] { Bytes(Page, 3), Bytes(2 * Page, 4) };
+        Assert.Equal(2 * Page, file.File.Volume.Device.Read(run, new BlockOrigin(file.Origin, 2 * Page), buffers));
+        Assert.Equal(Bytes(3 * Page, 9)[..(2 * Page)], (byte[])[.. buffers[0].Span, .. buffers[1].Span[..Page]]);
+        var last = Bytes(Page, 5);
+        Assert.Equal(Page, file.File.Volume.Device.Read(new BlockRun(run.Offset + (2 * Page), Page), new BlockOrigin(file.Origin, 4 * Page), [last]));
+        Assert.Equal([.. Bytes(3 * Page, 9)[(2 * Page)..][..1177], .. new byte[Page - 1177]], last);
+        await file.File.FlushAsync();
+        AssertOnDisk([.. Bytes((4 * Page) + 1177, 1)[..(2 * Page)], .. Bytes(3 * Page, 9)[..((2 * Page) + 1177)]], file.Path);
+    }
+
     /// <summary>The page has a name as a whole, and the file has one block less than two of the page's four.</summary>
     [Theory]
     [OnFileSystem(Xfs)]
