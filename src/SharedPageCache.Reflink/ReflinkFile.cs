@@ -32,6 +32,9 @@ internal class ReflinkFile : IExtentMap
 {
     private const long MaxOpaqueBytes = 4 << 20;
 
+    /// <summary>How often a range is read again because the file became longer during the read.</summary>
+    private const int MostAttempts = 4;
+
     private readonly SafeFileHandle _handle;
     private readonly ReflinkChangeCheck _check;
     private readonly int _memoryAlignment;
@@ -127,37 +130,45 @@ internal class ReflinkFile : IExtentMap
     public virtual async ValueTask<int> ReadAsync(
         BlockRun run, long offset, IReadOnlyList<Memory<byte>> buffers, bool blocking, CancellationToken cancellationToken)
     {
-        ThrowIfRefused();
-        ThrowIfElsewhere(run, offset);
-        var table = Table;
-        var reader = new DirectReader(_handle, _memoryAlignment);
-        var read = blocking
-            ? reader.Read(buffers, offset)
-            : await reader.ReadAsync(buffers, offset, cancellationToken).ConfigureAwait(false);
-        var length = buffers.TotalLength();
-        if (!run.IsSome)
+        for (var attempt = 1; ; attempt++)
         {
-            CountOpaqueRead(length);
-        }
+            ThrowIfRefused();
+            ThrowIfElsewhere(run, offset);
+            var table = Table;
+            var reader = new DirectReader(_handle, _memoryAlignment);
+            var read = blocking
+                ? reader.Read(buffers, offset)
+                : await reader.ReadAsync(buffers, offset, cancellationToken).ConfigureAwait(false);
+            var length = buffers.TotalLength();
+            if (!run.IsSome)
+            {
+                CountOpaqueRead(length);
+            }
 
-        // In this order: whatever changed before the bytes were read is seen by one of the three.
-        CheckStamp();
-        ThrowIfRefused();
-        ThrowIfElsewhere(run, offset);
-        if (offset + length > table.Length)
-        {
-            // Of a file that is to be cut the file system may have more.
-            buffers.ClearFrom((int)Math.Max(0, table.Length - offset));
-        }
+            // In this order: whatever changed before the bytes were read is seen by one of the three.
+            CheckStamp();
+            ThrowIfRefused();
+            ThrowIfElsewhere(run, offset);
+            if (offset + length > table.Length)
+            {
+                // Of a file that is to be cut the file system may have more.
+                buffers.ClearFrom((int)Math.Max(0, table.Length - offset));
+            }
 
-        if (read < length && offset + read >= Math.Min(table.Length, Snapshot.Stamp.Size))
-        {
-            buffers.ClearFrom(read);
-            return length;
-        }
+            if (read < length && offset + read >= Math.Min(table.Length, Snapshot.Stamp.Size))
+            {
+                buffers.ClearFrom(read);
+                return length;
+            }
 
-        // A short read in the middle is cut to whole blocks, so that the rest begins at one.
-        return read & -Volume.BlockSize;
+            // A short read in the middle is cut to whole blocks, so that the rest begins at one. If none is left, the file ended here
+            // when it was read and has been made longer since.
+            var whole = read & -Volume.BlockSize;
+            if (whole > 0 || attempt == MostAttempts)
+            {
+                return whole;
+            }
+        }
     }
 
     /// <summary>What FIEMAP says of the file at this moment.</summary>
