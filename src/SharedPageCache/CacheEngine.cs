@@ -150,25 +150,59 @@ internal sealed class CacheEngine
 
     /// <summary>
     /// Does something in the turns in which <see cref="FlushThenAsync"/> would, if no page of the file is dirty, and makes nothing durable. What is
-    /// written meanwhile is dirty in memory, and nothing of it reaches the device before it is done.
+    /// written meanwhile is dirty in memory, and nothing of it reaches the device before it is done. At once, if both turns are free.
     /// </summary>
-    public static async ValueTask IfCleanAsync(FileMapping file, Func<Task> act, CancellationToken cancellationToken)
+    public static ValueTask IfCleanAsync(FileMapping file, Action act, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         if (!file.IsWritable || file.Volume.Writer is not VolumeWriter writer)
         {
-            await act().ConfigureAwait(false);
-            return;
+            act();
+            return default;
         }
 
-        await FileShapes.EnterAsync(file, blocking: false, cancellationToken).ConfigureAwait(false);
-        try
+        if (file.Writing.LengthTurn.TryTake())
         {
-            await writer.InTurnAsync(
-                () => file.Volume.Dirty.Count > 0 && TreeSurgery.IsDirty(file.Tree) ? Task.CompletedTask : act(), cancellationToken).ConfigureAwait(false);
+            try
+            {
+                if (writer.TryInTurn(ActIfClean))
+                {
+                    return default;
+                }
+            }
+            finally
+            {
+                file.Writing.LengthTurn.Give();
+            }
         }
-        finally
+
+        return WaitAsync();
+
+        void ActIfClean()
         {
-            file.Writing.LengthTurn.Give();
+            if (file.Volume.Dirty.Count == 0 || !TreeSurgery.IsDirty(file.Tree))
+            {
+                act();
+            }
+        }
+
+        async ValueTask WaitAsync()
+        {
+            await FileShapes.EnterAsync(file, blocking: false, cancellationToken).ConfigureAwait(false);
+            try
+            {
+                await writer.InTurnAsync(
+                    () =>
+                    {
+                        ActIfClean();
+                        return Task.CompletedTask;
+                    },
+                    cancellationToken).ConfigureAwait(false);
+            }
+            finally
+            {
+                file.Writing.LengthTurn.Give();
+            }
         }
     }
 

@@ -35,32 +35,36 @@ public sealed partial class MappedFile
         var terms = FileOpenOptions.TermsOf(options, _mapping.Domain);
         _mapping.Volume.ThrowIfOpen(terms.Id);
         FileMapping? clone = null;
-        async Task AddCloneAsync(string call, Func<ValueTask<IExtentMap?>> make)
-        {
-            var cookie = _mapping.TakeCookie();
-            IExtentMap? extents = null;
-            await EngineCode.CallAsync(_mapping.Volume, 0, call, async () => extents = await make().ConfigureAwait(false)).ConfigureAwait(false);
-            clone = extents is null ? null : _mapping.AddClone(extents, cookie, terms);
-        }
-
         if (cloneable is IPromptCloneableExtentMap prompt)
         {
-            await CacheEngine.IfCleanAsync(
-                _mapping,
-                () => AddCloneAsync($"{nameof(IPromptCloneableExtentMap)}.{nameof(IPromptCloneableExtentMap.TryClone)}", () => new(prompt.TryClone())),
-                cancellationToken).ConfigureAwait(false);
+            await CacheEngine.IfCleanAsync(_mapping, () => clone = TryCloneByEngine(prompt, terms), cancellationToken).ConfigureAwait(false);
         }
 
         if (clone is null)
         {
-            const string Call = $"{nameof(IAsyncCloneableExtentMap)}.{nameof(IAsyncCloneableExtentMap.CloneAsync)}";
             await CacheEngine.FlushThenAsync(
-                _mapping,
-                () => AddCloneAsync(Call, async () => await cloneable.CloneAsync(cancellationToken).ConfigureAwait(false)
-                    ?? throw new InvalidOperationException($"{cloneable.GetType().Name}.CloneAsync returned null.")),
-                cancellationToken).ConfigureAwait(false);
+                _mapping, async () => clone = await CloneByEngineAsync(cloneable, terms, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
         }
 
         return new MappedFile(Volume, _engine, clone!);
+    }
+
+    private FileMapping? TryCloneByEngine(IPromptCloneableExtentMap cloneable, FileTerms terms)
+    {
+        const string Call = $"{nameof(IPromptCloneableExtentMap)}.{nameof(IPromptCloneableExtentMap.TryClone)}";
+        var cookie = _mapping.TakeCookie();
+        return EngineCode.Call(_mapping.Volume, 0, Call, cloneable.TryClone) is { } extents ? _mapping.AddClone(extents, cookie, terms) : null;
+    }
+
+    private async ValueTask<FileMapping> CloneByEngineAsync(IAsyncCloneableExtentMap cloneable, FileTerms terms, CancellationToken cancellationToken)
+    {
+        const string Call = $"{nameof(IAsyncCloneableExtentMap)}.{nameof(IAsyncCloneableExtentMap.CloneAsync)}";
+        var cookie = _mapping.TakeCookie();
+        IExtentMap? extents = null;
+        await EngineCode.CallAsync(
+            _mapping.Volume, 0, Call, async () => extents = await cloneable.CloneAsync(cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
+        return extents is not null
+            ? _mapping.AddClone(extents, cookie, terms)
+            : throw new InvalidOperationException($"{cloneable.GetType().Name}.CloneAsync returned null.");
     }
 }

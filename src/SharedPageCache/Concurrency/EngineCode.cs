@@ -50,6 +50,24 @@ internal static class EngineCode
     public static ValueTask CallAsync(object owner, long place, string name, Func<ValueTask> port) =>
         CallAsync((asked, at) => asked == owner && at == place, name, port);
 
+    /// <summary>Calls a port that does not await, as <see cref="CallAsync(object, long, string, Func{ValueTask})"/>.</summary>
+    /// <returns>What it returned.</returns>
+    public static T Call<T>(object owner, long place, string name, Func<T> port)
+    {
+        var outer = s_port.Value;
+        var call = new PortCall((asked, at) => asked == owner && at == place, name, outer);
+        s_port.Value = call;
+        try
+        {
+            return port();
+        }
+        finally
+        {
+            call.End();
+            s_port.Value = outer;
+        }
+    }
+
     /// <summary>Calls a port for something that has several places, all of which it keeps meanwhile.</summary>
     /// <param name="keeps">Whether what waits keeps a place of a volume or of a file.</param>
     /// <param name="name">The port in words.</param>

@@ -165,6 +165,27 @@ internal sealed partial class VolumeWriter : IVolumeWriter
         }
     }
 
+    /// <summary>Does something to the volume's blocks at once, if no batch is under way.</summary>
+    /// <returns>Whether it was done.</returns>
+    public bool TryInTurn(Action act)
+    {
+        if (!_turn.TryTake())
+        {
+            return false;
+        }
+
+        try
+        {
+            act();
+            return true;
+        }
+        finally
+        {
+            _turn.Give();
+            _rooms.Pulse();
+        }
+    }
+
     public void Stop()
     {
         _total.AddVolumes(-1);
