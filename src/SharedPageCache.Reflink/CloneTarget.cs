@@ -2,7 +2,7 @@ namespace SharedPageCache.Reflink;
 
 /// <summary>The file that a clone is made in.</summary>
 /// <param name="origin">The file, empty. Its path is the name that it is meant for.</param>
-/// <param name="passingName">The name that it has until it gets its own; null if it has none until then.</param>
+/// <param name="passingName">The name under which it is made durable before it gets its own; null if it gets its own at once.</param>
 internal sealed class CloneTarget(OriginFile origin, string? passingName)
 {
     public OriginFile Origin { get; } = origin;

@@ -9,9 +9,12 @@ namespace SharedPageCache.Reflink;
 /// <param name="Key">Which inode it is.</param>
 /// <param name="FileSystem">Where it lies.</param>
 /// <param name="MemoryAlignment">How buffers must be aligned, or 0 if the file system does not say.</param>
+/// <param name="Mode">The permissions that it had.</param>
 internal sealed record OriginFile(
-    string Path, SafeFileHandle Handle, FileKey Key, FileSystemStatus FileSystem, int MemoryAlignment)
+    string Path, SafeFileHandle Handle, FileKey Key, FileSystemStatus FileSystem, int MemoryAlignment, UnixFileMode Mode)
 {
+    private const UnixFileMode OwnerMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+
     /// <summary>Opens a file and looks where it lies.</summary>
     /// <exception cref="NotSupportedException">It is not a regular file, or lies neither on XFS nor on btrfs.</exception>
     /// <exception cref="IOException">It cannot be opened, or the file system failed.</exception>
@@ -33,31 +36,30 @@ internal sealed record OriginFile(
     public static OriginFile CreateUnnamed(string path)
     {
         var fullPath = System.IO.Path.GetFullPath(path);
-        return Look(fullPath, WritableFile.CreateUnnamed(System.IO.Path.GetDirectoryName(fullPath)!));
+        return Look(fullPath, WritableFile.CreateUnnamed(System.IO.Path.GetDirectoryName(fullPath)!, OwnerMode));
     }
 
-    /// <summary>Makes a file under a passing name that a clone is to be made in.</summary>
-    /// <param name="path">The name that it is meant for.</param>
-    /// <param name="passingName">The name that it gets, on the file system of the other file.</param>
+    /// <summary>Makes a file that has no name yet, to clone another one into it.</summary>
+    /// <param name="path">The full path that it is meant for, on the file system of the other file.</param>
     /// <param name="like">The file to be cloned, which says what all files of its file system have in common.</param>
-    /// <exception cref="IOException">The passing name is taken, or the file system failed.</exception>
+    /// <exception cref="IOException">The file system failed.</exception>
     /// <exception cref="UnauthorizedAccessException">No permission.</exception>
-    public static OriginFile CreateUnder(string path, string passingName, WritableReflinkFile like)
+    public static OriginFile CreateUnnamed(string path, WritableReflinkFile like)
     {
-        var handle = WritableFile.CreateNew(passingName, WritableFile.ModeOf(like.OpenHandle));
+        var handle = WritableFile.CreateUnnamed(System.IO.Path.GetDirectoryName(path)!, like.Mode);
         try
         {
-            var status = FileStatus.Of(handle, passingName);
-            var key = new FileKey(status.Device, status.Inode, FileSystemStatus.GenerationOf(handle));
-            return new OriginFile(path, handle, key, like.Volume.FileSystem, status.DirectMemoryAlignment);
+            return Of(path, handle, FileStatus.Of(handle, path), like.Volume.FileSystem);
         }
         catch
         {
             handle.Dispose();
-            File.Delete(passingName);
             throw;
         }
     }
+
+    private static OriginFile Of(string path, SafeFileHandle handle, FileStatus status, FileSystemStatus fileSystem) =>
+        new(path, handle, status.Key, fileSystem, status.DirectMemoryAlignment, status.Mode);
 
     private static OriginFile Look(string fullPath, SafeFileHandle handle)
     {
@@ -66,8 +68,7 @@ internal sealed record OriginFile(
             var status = FileStatus.Of(handle, fullPath);
             var fileSystem = FileSystemStatus.Of(handle, fullPath, status.Device);
             DirectFile.LeaveOutKernelCache(handle, fullPath);
-            var key = new FileKey(status.Device, status.Inode, FileSystemStatus.GenerationOf(handle));
-            return new OriginFile(fullPath, handle, key, fileSystem, status.DirectMemoryAlignment);
+            return Of(fullPath, handle, status, fileSystem);
         }
         catch
         {

@@ -280,14 +280,18 @@ internal class ReflinkFile : IExtentMap
     /// anything. The number is read (a full fence) before the look and after the comparison; if both are the same and even,
     /// nothing of our own came between, and the stamp that was compared with is of before the look.
     /// </remarks>
+    /// <returns>What was seen.</returns>
     /// <exception cref="ReflinkFileChangedException">Somebody has.</exception>
-    protected void CheckStamp()
+    protected FileStatus CheckStamp()
     {
         var changes = Interlocked.Read(ref _ownChanges);
-        if ((changes & 1) == 0 && !Accepts(FileStatus.Of(_handle, Path).Stamp, changes))
+        var status = FileStatus.Of(_handle, Path);
+        if ((changes & 1) == 0 && !Accepts(status.Stamp, changes))
         {
             ThrowIfRefused();
         }
+
+        return status;
     }
 
     /// <summary>From here on the file's times move because of this process. Not while it is so already.</summary>

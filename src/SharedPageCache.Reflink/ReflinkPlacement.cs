@@ -1,5 +1,4 @@
 using System.Buffers;
-using SharedPageCache.Reflink.Native;
 
 namespace SharedPageCache.Reflink;
 
@@ -13,8 +12,6 @@ namespace SharedPageCache.Reflink;
 /// </remarks>
 internal sealed class ReflinkPlacement : IPlacementEngine
 {
-    private const int ManyClones = 16;
-
     private readonly Lock _lock = new();
     private readonly HashSet<WritableReflinkFile> _unsettled = [];
     private readonly HashSet<WritableReflinkFile> _written = [];
@@ -257,7 +254,6 @@ internal sealed class ReflinkPlacement : IPlacementEngine
             _unsettled.Clear();
         }
 
-        SyncManyClones(files);
         Exception? failure = null;
         foreach (var file in files)
         {
@@ -276,26 +272,6 @@ internal sealed class ReflinkPlacement : IPlacementEngine
         if (failure is not null)
         {
             throw new IOException(failure.Message, failure);
-        }
-    }
-
-    /// <summary>Many clones that nobody has touched are made durable at once, with all that their file system has: each alone is a flush of the device.</summary>
-    private static void SyncManyClones(WritableReflinkFile[] files)
-    {
-        WritableReflinkFile[] clones = [.. files.Where(static file => file.IsUntouchedAndOwesSync)];
-        if (clones.Length < ManyClones)
-        {
-            return;
-        }
-
-        try
-        {
-            WritableFile.FlushFileSystem(clones[0].OpenHandle, clones[0].Path);
-            Array.ForEach(clones, static clone => clone.NoteSyncedWithAll());
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ObjectDisposedException)
-        {
-            // Each is tried alone, and tells its own error.
         }
     }
 

@@ -208,6 +208,7 @@ internal sealed partial class ReflinkVolume
         }
 
         Array.ForEach(left, static file => file.CloseDescriptor());
+        Spares.Clear();
     }
 
     /// <summary>

@@ -40,6 +40,7 @@ internal sealed partial class ReflinkVolume
     private readonly Dictionary<FileKey, ReflinkFile> _named = [];
     private readonly List<ReflinkFile> _open = [];
     private readonly ReflinkChangeCheck _check;
+    private long _cloneFlushes;
 
     public ReflinkVolume(PageCache cache, FileSystemStatus fileSystem, ReflinkChangeCheck check, bool allowsWriting)
     {
@@ -60,6 +61,12 @@ internal sealed partial class ReflinkVolume
     public int BlockSize => FileSystem.BlockSize;
 
     public CachedVolume Cached { get; }
+
+    /// <summary>How often clones were made durable: flushes of a file, and of the file system for many.</summary>
+    public long CloneFlushes => Interlocked.Read(ref _cloneFlushes);
+
+    /// <summary>Files for the next clones, while there are open files.</summary>
+    public SpareFiles Spares { get; } = new();
 
     /// <summary>The write-back of the volume; null if its files are only read.</summary>
     public ReflinkPlacement? Placement { get; }
@@ -91,6 +98,8 @@ internal sealed partial class ReflinkVolume
             return Enter(new ReflinkFile(this, origin, snapshot, id, domain, _check));
         }
     }
+
+    public void NoteCloneFlush() => Interlocked.Increment(ref _cloneFlushes);
 
     public void AddHandle(ReflinkFile file, ReflinkedFile handle)
     {
@@ -247,6 +256,10 @@ internal sealed partial class ReflinkVolume
         }
 
         file.Held = [];
+        if (_open.Count == 0)
+        {
+            Spares.Clear();
+        }
     }
 
     /// <summary>From here on a file is counted for itself. Under the lock, before what it shows changes.</summary>

@@ -105,41 +105,68 @@ public sealed class ReflinkedFile : IDisposable, IAsyncDisposable
     }
 
     /// <summary>
-    /// Clones the file as <see cref="CloneAsync"/> does, under a passing name and without waiting for anything to be made durable. While nothing
+    /// Clones the file as <see cref="CloneAsync"/> does, without a name and without waiting for anything to be made durable. While nothing
     /// of the file is dirty that is little more than the system call (FICLONE).
     /// </summary>
     /// <remarks>
-    /// The clone is a file like any other in the cache. In its folder it has the passing name until <see cref="TakeName"/>, or until it is deleted. After a crash a file
-    /// with the passing name may be left, or none, and it need not be whole.
+    /// The clone is a file like any other in the cache, and in no folder: it is gone when it is closed, or with a crash. <see cref="TakePassingName"/>, <see cref="MakeDurable()"/> and <see cref="TakeName"/>
+    /// give it names, in this order; each does what those before it have not done. From the first on a crash may leave a file with the passing name, which need not be whole.
     /// </remarks>
     /// <param name="path">The name that the clone is meant for, on the same file system.</param>
-    /// <param name="passingName">A name that nobody has, in the same folder.</param>
+    /// <param name="passingName">A name that nobody has, in the same folder: file systems make nothing durable of a file that has none.</param>
     /// <param name="cancellationToken">Cancels waits.</param>
     /// <returns>A handle on the clone, open for writing in the same domain, to be disposed by the caller.</returns>
-    /// <inheritdoc cref="CloneAsync" path="/exception"/>
+    /// <exception cref="NotSupportedException">This file is not open for writing.</exception>
+    /// <exception cref="CacheWritebackException">What is dirty could not be written back; there is no clone.</exception>
+    /// <exception cref="IOException">The name lies on another file system, or the file system failed.</exception>
+    /// <exception cref="UnauthorizedAccessException">No permission.</exception>
+    /// <exception cref="ObjectDisposedException">The handle is disposed.</exception>
     public async ValueTask<ReflinkedFile> CloneForLaterAsync(string path, string passingName, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentException.ThrowIfNullOrEmpty(passingName);
         var file = ThrowIfNotWritable();
-        passingName = System.IO.Path.GetFullPath(passingName);
-        var target = new CloneTarget(OriginFile.CreateUnder(System.IO.Path.GetFullPath(path), passingName, file), passingName);
-        try
+        (path, passingName) = (System.IO.Path.GetFullPath(path), System.IO.Path.GetFullPath(passingName));
+        var target = new CloneTarget(file.Volume.Spares.Take(path, file), passingName);
+        return _store.AdoptClone(await CloneIntoAsync(target, cancellationToken).ConfigureAwait(false), hasName: true);
+    }
+
+    /// <summary>
+    /// Makes the content durable, as <see cref="MakeDurable()"/>, of many clones that were made by <see cref="CloneForLaterAsync"/>: from sixteen of a file system on by one flush of it, which takes with it whatever
+    /// else was written there.
+    /// </summary>
+    /// <param name="clones">The clones.</param>
+    /// <inheritdoc cref="MakeDurable()" path="/exception"/>
+    public static void MakeDurable(IEnumerable<ReflinkedFile> clones)
+    {
+        ArgumentNullException.ThrowIfNull(clones);
+        List<ReflinkedFile> files = [.. clones];
+        files.ForEach(static file => file.ThrowIfDisposed());
+        foreach (var volume in files.Select(static file => file._origin).OfType<WritableReflinkFile>().Where(static file => file.OwesDurability).GroupBy(static file => file.Volume))
         {
-            return _store.AdoptClone(await CloneIntoAsync(target, cancellationToken).ConfigureAwait(false), hasName: true);
-        }
-        catch
-        {
-            System.IO.File.Delete(passingName);
-            throw;
+            WritableReflinkFile.MakeDurable([.. volume]);
         }
     }
 
     /// <summary>
-    /// Makes the content durable that a clone that was made by <see cref="CloneForLaterAsync"/> began with, if it is not yet; what was written since need not be. Of any
+    /// Gives a clone that was made by <see cref="CloneForLaterAsync"/> its passing name. Of any other file, and of one that has a name, nothing is done. Neither is durable before <see cref="MakeDurable()"/>.
+    /// </summary>
+    /// <exception cref="IOException">The name is taken, or the file system failed; it can be tried again.</exception>
+    /// <exception cref="ReflinkFileChangedException">Somebody else has changed the file.</exception>
+    /// <exception cref="UnauthorizedAccessException">No permission.</exception>
+    /// <exception cref="ObjectDisposedException">The handle is disposed.</exception>
+    public void TakePassingName()
+    {
+        ThrowIfDisposed();
+        (_origin as WritableReflinkFile)?.TakePassingName();
+    }
+
+    /// <summary>
+    /// Makes the content durable, under its passing name, that a clone that was made by <see cref="CloneForLaterAsync"/> began with, if it is not yet; what was written since need not be. Of any
     /// other file nothing is done.
     /// </summary>
-    /// <exception cref="IOException">The file system failed.</exception>
+    /// <exception cref="IOException">The passing name is taken, or the file system failed; it can be tried again.</exception>
+    /// <exception cref="ReflinkFileChangedException">Somebody else has changed the file.</exception>
     /// <exception cref="ObjectDisposedException">The handle is disposed.</exception>
     public void MakeDurable()
     {
@@ -151,7 +178,7 @@ public sealed class ReflinkedFile : IDisposable, IAsyncDisposable
     /// Gives a clone that was made by <see cref="CloneForLaterAsync"/> the name that it is meant for, when the content that it began with is durable. Of any other
     /// file, and of one that has its name, nothing is done. The name is durable when its folder is flushed.
     /// </summary>
-    /// <exception cref="IOException">The name is taken, or the file system failed; the clone keeps its passing name, and it can be tried again.</exception>
+    /// <exception cref="IOException">The name, or the passing name, is taken, or the file system failed; it can be tried again.</exception>
     /// <exception cref="ReflinkFileChangedException">Somebody else has changed the file.</exception>
     /// <exception cref="UnauthorizedAccessException">No permission.</exception>
     /// <exception cref="ObjectDisposedException">The handle is disposed.</exception>

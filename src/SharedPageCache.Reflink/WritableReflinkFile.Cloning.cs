@@ -11,17 +11,22 @@ namespace SharedPageCache.Reflink;
 /// the blocks as this file does, as long as this file counts for just these.
 /// </para>
 /// <para>
-/// <b>A passing name.</b> A clone that is named later is a file with another name until then, and not one without a name: a file system that logs single
-/// files (btrfs) makes nothing durable of a file that has no name, and a name durable without the content if it comes after. So the content, with
-/// the passing name, is made durable before the file gets the name that it is meant for.
+/// <b>A passing name.</b> A clone that is named later has no name at first, which is the quickest file to make, and one that no crash leaves behind. But a file system that logs
+/// single files (btrfs) makes nothing durable of a file that has no name, and a name durable without the content if it comes after. So the file gets a passing name,
+/// and is flushed under that, before it gets the name that it is meant for. Many are flushed at once, with all that their file system has: each alone is a flush of the device.
 /// </para>
 /// </remarks>
 internal sealed partial class WritableReflinkFile
 {
+    private const int ManyClones = 16;
+
     private static readonly AsyncLocal<CloneTarget?> NextClone = new();
 
-    /// <summary>The name that the file has for the time being, if it is not its path. Under <c>_io</c>.</summary>
+    /// <summary>The name that the file has for the time being, if it is not its path, or will have. Under <c>_io</c>.</summary>
     private string? _passingName;
+
+    /// <summary>Whether the file has no name yet but is to have the passing one. It gets one under <c>_io</c>; what is flushed after it was seen to have one is reached.</summary>
+    private volatile bool _isNameless;
 
     /// <summary>Whether nothing was done to the file since it was cloned. Set under <c>_shape</c>.</summary>
     private volatile bool _isUntouchedClone;
@@ -29,27 +34,21 @@ internal sealed partial class WritableReflinkFile
     /// <summary>Whether the content that a clone began with is durable.</summary>
     private volatile bool _isDurable;
 
-    /// <summary>A clone that has its origin's table as its own, and nothing to be settled but its durability.</summary>
+    /// <summary>A clone that has its origin's table as its own, and nothing to be settled.</summary>
     private bool IsUntouchedClone => _isUntouchedClone;
 
-    /// <summary>Whether the file is such a clone, and not durable yet.</summary>
-    public bool IsUntouchedAndOwesSync => _isUntouchedClone && Volatile.Read(ref _owesSync) != 0;
+    /// <summary>Whether the file is a clone that is to be named later, and what it began with is not durable.</summary>
+    public bool OwesDurability => Volatile.Read(ref _passingName) is not null && !_isDurable && !IsDeleted;
+
+    /// <summary>The permissions as they were last seen.</summary>
+    public UnixFileMode Mode { get; private set; }
 
     /// <summary>The next clone that this flow of control makes of a file gets this descriptor, and is told its names.</summary>
     public static void UseForClone(CloneTarget? target) => NextClone.Value = target;
 
-    /// <summary>The whole file system has been made durable since the file was cloned.</summary>
-    public void NoteSyncedWithAll()
-    {
-        if (_isUntouchedClone)
-        {
-            Volatile.Write(ref _owesSync, 0);
-            NoteDurable();
-        }
-    }
-
     /// <summary>
-    /// Clones the file (FICLONE), if it is to be named later and all of it is on the disk. That it need not be asked for its extents is said above.
+    /// Clones the file (FICLONE), if it is to be named later and all of it is on the disk. That it need not be asked for its extents is said above. A look after the
+    /// call finds what somebody else did before it too.
     /// </summary>
     public IExtentMap? TryClone()
     {
@@ -76,9 +75,8 @@ internal sealed partial class WritableReflinkFile
                 return null;
             }
 
-            CheckStamp();
             WritableFile.Clone(Handle, target.Origin.Handle, Path);
-            CheckStamp();
+            GiveMode(target.Origin, CheckStamp());
             var stamp = FileStatus.Of(target.Origin.Handle, target.Origin.Path).Stamp;
             var clone = stamp.Size == table.Length ? Volume.AdmitTwin(target.Origin, new FileSnapshot(stamp, table), this) : null;
             return AsClone(clone ?? Admit(target.Origin, hasName: true), target, isUntouched: clone is not null);
@@ -99,6 +97,7 @@ internal sealed partial class WritableReflinkFile
                 try
                 {
                     WritableFile.Clone(Handle, origin.Handle, Path);
+                    GiveMode(origin, FileStatus.Of(Handle, Path));
                     return AsClone(Admit(origin, hasName: target is not null), target, isUntouched: false);
                 }
                 catch
@@ -124,11 +123,70 @@ internal sealed partial class WritableReflinkFile
 
         try
         {
+            // The file before its folder: see above.
             WritableFile.Link(Handle, Path);
+            RandomAccess.FlushToDisk(Handle);
+            WritableFile.FlushFolder(Path);
         }
         finally
         {
             EndOwnChange();
+        }
+    }
+
+    /// <summary>Makes the content durable that clones with passing names began with, which are of one file system.</summary>
+    /// <exception cref="IOException">A passing name is taken, or the file system failed; it can be tried again.</exception>
+    /// <exception cref="ObjectDisposedException">One of them is closed.</exception>
+    public static void MakeDurable(IReadOnlyList<WritableReflinkFile> clones)
+    {
+        if (clones.Count >= ManyClones)
+        {
+            foreach (var clone in clones)
+            {
+                clone.TakePassingName();
+            }
+
+            // One that is being deleted may have none.
+            WritableReflinkFile[] named = [.. clones.Where(static clone => !clone._isNameless)];
+            if (named is [var first, ..])
+            {
+                WritableFile.FlushFileSystem(first.Handle, first.Path);
+                first.Volume.NoteCloneFlush();
+                Array.ForEach(named, static clone => clone.NoteDurable());
+            }
+        }
+
+        foreach (var clone in clones)
+        {
+            clone.MakeDurable();
+        }
+    }
+
+    /// <summary>Gives a clone its passing name, if it has none yet, so that a flush reaches it.</summary>
+    /// <exception cref="IOException">The name is taken, or the file system failed; it can be tried again.</exception>
+    public void TakePassingName()
+    {
+        if (!_isNameless)
+        {
+            return;
+        }
+
+        lock (_io)
+        {
+            if (!_isNameless || !TryBeginOwnChange())
+            {
+                return;
+            }
+
+            try
+            {
+                WritableFile.Link(Handle, _passingName!);
+                _isNameless = false;
+            }
+            finally
+            {
+                EndOwnChange();
+            }
         }
     }
 
@@ -140,7 +198,9 @@ internal sealed partial class WritableReflinkFile
         {
             if (_passingName is not null && !_isDurable && !IsDeleted)
             {
+                TakePassingName();
                 RandomAccess.FlushToDisk(Handle);
+                Volume.NoteCloneFlush();
                 NoteDurable();
             }
         }
@@ -178,13 +238,28 @@ internal sealed partial class WritableReflinkFile
     private WritableReflinkFile Admit(OriginFile origin, bool hasName) => Volume.AdmitClone(
         origin, FileSnapshot.Take(origin.Handle, origin.Path, Volume.BlockSize), hasName ? origin.Key.Id : FileId.None, Domain);
 
+    /// <summary>The clone gets the permissions that the file has.</summary>
+    private void GiveMode(OriginFile clone, FileStatus status)
+    {
+        Mode = status.Mode;
+        if (clone.Mode != Mode)
+        {
+            WritableFile.SetMode(clone.Handle, Mode);
+        }
+    }
+
     /// <summary>What a file is that was just cloned: nobody else has it yet.</summary>
     private WritableReflinkFile AsClone(WritableReflinkFile clone, CloneTarget? target, bool isUntouched)
     {
         clone._passingName = target?.PassingName;
+        clone._isNameless = clone._passingName is not null;
         clone._isUntouchedClone = isUntouched;
-        Volatile.Write(ref clone._owesSync, 1);
-        _placement.NoteUnsettled(clone);
+        if (!isUntouched)
+        {
+            Volatile.Write(ref clone._owesSync, 1);
+            _placement.NoteUnsettled(clone);
+        }
+
         if (target is not null)
         {
             target.Clone = clone;
@@ -196,13 +271,17 @@ internal sealed partial class WritableReflinkFile
     /// <summary>Takes the file's name away, unless somebody has given it to another file.</summary>
     private void Unlink()
     {
+        if (_isNameless)
+        {
+            return;
+        }
+
         var path = _passingName ?? Path;
         try
         {
             using (var named = DirectFile.Open(path))
             {
-                var status = FileStatus.Of(named, path);
-                if (new FileKey(status.Device, status.Inode, FileSystemStatus.GenerationOf(named)) != Key)
+                if (FileStatus.Of(named, path).Key != Key)
                 {
                     return;
                 }

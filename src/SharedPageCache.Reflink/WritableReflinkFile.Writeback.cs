@@ -80,11 +80,15 @@ internal sealed partial class WritableReflinkFile
             return;
         }
 
+        var isNamed = !_isNameless;
         try
         {
             RandomAccess.FlushToDisk(Handle);
             DirectFile.DropKernelCopy(Handle);
-            NoteDurable();
+            if (isNamed)
+            {
+                NoteDurable();
+            }
         }
         catch (ObjectDisposedException) when (IsDeleted)
         {
@@ -182,8 +186,7 @@ internal sealed partial class WritableReflinkFile
             ThrowIfRefused();
             if (IsUntouchedClone)
             {
-                // It lies where its origin does, and nothing of it has a name in place of a place.
-                Sync();
+                // It lies where its origin does, and nothing of it has a name in place of a place. It is made durable when it gets its name.
                 return;
             }
 

@@ -64,6 +64,7 @@ internal sealed partial class WritableReflinkFile : ReflinkFile, IWritableExtent
         : base(volume, origin, snapshot, id, domain, check)
     {
         _placement = placement;
+        Mode = origin.Mode;
     }
 
     public bool IsDeleted { get; private set; }

@@ -9,15 +9,19 @@ internal unsafe struct FileStatus
 {
     private const int EmptyPath = 0x1000;       // AT_EMPTY_PATH: the descriptor itself
     private const uint Basic = 0x7FF;           // STATX_BASIC_STATS
+    private const uint BirthTime = 0x800;       // STATX_BTIME: XFS and btrfs have it
     private const uint DirectAlignment = 0x2000; // STATX_DIOALIGN
     private const ushort TypeMask = 0xF000;
     private const ushort RegularType = 0x8000;
+    private const ushort ModeMask = 0xFFF;
 
     [FieldOffset(0)] private readonly uint _mask;
     [FieldOffset(16)] private readonly uint _linkCount;
     [FieldOffset(28)] private readonly ushort _mode;
     [FieldOffset(32)] private readonly ulong _inode;
     [FieldOffset(40)] private readonly ulong _size;
+    [FieldOffset(80)] private readonly long _birthSeconds;
+    [FieldOffset(88)] private readonly uint _birthNanoseconds;
     [FieldOffset(96)] private readonly long _changeSeconds;
     [FieldOffset(104)] private readonly uint _changeNanoseconds;
     [FieldOffset(112)] private readonly long _modificationSeconds;
@@ -28,7 +32,11 @@ internal unsafe struct FileStatus
 
     public readonly bool IsRegularFile => (_mode & TypeMask) == RegularType;
 
-    public readonly ulong Inode => _inode;
+    /// <summary>The permissions.</summary>
+    public readonly UnixFileMode Mode => (UnixFileMode)(_mode & ModeMask);
+
+    /// <summary>Which inode it is.</summary>
+    public readonly FileKey Key => new(Device, _inode, new FileTime(_birthSeconds, _birthNanoseconds));
 
     /// <summary>The device number as the kernel keeps it: 12 bits of major, 20 bits of minor.</summary>
     public readonly uint Device => _deviceMajor << 20 | _deviceMinor & 0xFFFFF;
@@ -50,7 +58,7 @@ internal unsafe struct FileStatus
     {
         FileStatus status;
         byte empty = 0;
-        if (LibC.statx(file, &empty, EmptyPath, Basic | DirectAlignment, &status) != 0)
+        if (LibC.statx(file, &empty, EmptyPath, Basic | BirthTime | DirectAlignment, &status) != 0)
         {
             throw LibC.LastError("statx", path);
         }

@@ -108,12 +108,4 @@ internal readonly unsafe record struct FileSystemStatus(VolumeId Identity, strin
         0xFF534D42 => "SMB",
         _ => $"a file system of type 0x{magic:x}",
     };
-
-    /// <summary>The number that differs whenever an inode number is given out again, or 0 if the file system has none.</summary>
-    public static uint GenerationOf(SafeFileHandle file)
-    {
-        const uint request = 0x80087601;        // FS_IOC_GETVERSION; the kernel writes 32 bits
-        var generation = stackalloc uint[2];
-        return LibC.ioctl(file, request, generation) == 0 ? generation[0] : 0;
-    }
 }

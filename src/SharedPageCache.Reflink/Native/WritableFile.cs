@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Microsoft.Win32.SafeHandles;
 
@@ -15,11 +16,8 @@ internal static unsafe class WritableFile
     private const int FollowLink = 0x400;           // AT_SYMLINK_FOLLOW
     private const int ReadWrite = 2;                // O_RDWR
     private const int CloseOnExec = 0x80000;        // O_CLOEXEC
-    private const int Create = 0x40;                // O_CREAT
-    private const int Exclusive = 0x80;             // O_EXCL
     private const int Unnamed = 0x400000;           // O_TMPFILE without O_DIRECTORY
     private const uint NoReplace = 1;               // RENAME_NOREPLACE
-    private const uint OwnerMode = 0x180;           // rw-------
 
     /// <summary>O_DIRECTORY differs between processor families.</summary>
     private static int FolderFlag =>
@@ -53,29 +51,20 @@ internal static unsafe class WritableFile
         }
     }
 
-    /// <summary>Makes a file without a name in a folder.</summary>
+    /// <summary>Makes an empty file without a name in a folder, set to unbuffered reads and writes.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="mode">Its permissions, of which the process may withhold some (umask).</param>
     /// <exception cref="IOException">The file system failed.</exception>
     /// <exception cref="UnauthorizedAccessException">No permission to write to the folder.</exception>
-    public static SafeFileHandle CreateUnnamed(string folder)
+    public static SafeFileHandle CreateUnnamed(string folder, UnixFileMode mode)
     {
-        var descriptor = LibC.open(folder, ReadWrite | CloseOnExec | Unnamed | FolderFlag, OwnerMode);
+        var descriptor = LibC.open(folder, ReadWrite | CloseOnExec | Unnamed | FolderFlag | DirectFile.Flag, (uint)mode);
         return descriptor >= 0
             ? new SafeFileHandle(descriptor, ownsHandle: true)
             : throw LibC.LastError("Making a file without a name", folder);
     }
 
-    /// <summary>Makes an empty file under a name that nobody has, set to unbuffered reads and writes.</summary>
-    /// <exception cref="IOException">The name is taken, or the file system failed.</exception>
-    /// <exception cref="UnauthorizedAccessException">No permission to write to the folder.</exception>
-    public static SafeFileHandle CreateNew(string path, UnixFileMode mode)
-    {
-        var descriptor = LibC.open(path, ReadWrite | CloseOnExec | Create | Exclusive | DirectFile.Flag, (uint)mode);
-        return descriptor >= 0
-            ? new SafeFileHandle(descriptor, ownsHandle: true)
-            : throw LibC.LastError("Making a file", path);
-    }
-
-    /// <summary>Makes an empty file show the blocks of another one (FICLONE), with the same permissions.</summary>
+    /// <summary>Makes an empty file show the blocks of another one (FICLONE).</summary>
     /// <exception cref="IOException">The file system failed.</exception>
     public static void Clone(SafeFileHandle source, SafeFileHandle target, string path)
     {
@@ -83,25 +72,29 @@ internal static unsafe class WritableFile
         source.DangerousAddRef(ref isHeld);
         try
         {
+            var begun = ReflinkMeter.BeginClone();
             if (LibC.ioctl(target, CloneRequest, (void*)source.DangerousGetHandle()) != 0)
             {
                 throw LibC.LastError("Cloning (FICLONE)", path);
             }
+
+            ReflinkMeter.EndClone(begun, begun == 0 ? 0 : Stopwatch.GetTimestamp());
         }
         finally
         {
             source.DangerousRelease();
         }
-
-        if (!OperatingSystem.IsWindows() && ModeOf(source) is var mode && ModeOf(target) != mode)
-        {
-            File.SetUnixFileMode(target, mode);
-        }
     }
 
-    /// <summary>The permissions of an open file.</summary>
-    public static UnixFileMode ModeOf(SafeFileHandle file) =>
-        OperatingSystem.IsWindows() ? default : File.GetUnixFileMode(file);
+    /// <summary>Sets the permissions of an open file.</summary>
+    /// <exception cref="IOException">The file system failed.</exception>
+    public static void SetMode(SafeFileHandle file, UnixFileMode mode)
+    {
+        if (!OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(file, mode);
+        }
+    }
 
     /// <summary>Makes a range of a file show the blocks of a range of another one (FICLONERANGE).</summary>
     /// <param name="source">The file that has them.</param>
@@ -162,20 +155,23 @@ internal static unsafe class WritableFile
         }
     }
 
-    /// <summary>
-    /// Gives a file a name, durably, and the content that it has. Fails if there is such a name. A file system that logs single files (btrfs) logs nothing of one without
-    /// a name, and a name in its folder without what the file has: so the file comes first.
-    /// </summary>
+    /// <summary>Gives a file without a name one, if nobody has it.</summary>
     /// <exception cref="IOException">The name is taken, or the file system failed.</exception>
     public static void Link(SafeFileHandle file, string path)
     {
-        if (LibC.linkat(CurrentFolder, NameOf(file), CurrentFolder, path, FollowLink) != 0)
+        var isHeld = false;
+        file.DangerousAddRef(ref isHeld);
+        try
         {
-            throw LibC.LastError("Giving a clone its name", path);
+            if (LibC.linkat(CurrentFolder, NameOf(file), CurrentFolder, path, FollowLink) != 0)
+            {
+                throw LibC.LastError("Giving a clone its name", path);
+            }
         }
-
-        RandomAccess.FlushToDisk(file);
-        FlushFolder(path);
+        finally
+        {
+            file.DangerousRelease();
+        }
     }
 
     /// <summary>Gives a file another name, if nobody has it.</summary>

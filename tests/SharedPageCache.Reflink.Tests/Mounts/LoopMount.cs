@@ -25,7 +25,10 @@ public sealed class LoopMount : IDisposable
     /// <summary>Why a kind of file system cannot be made here, or null if it can; finds out by trying, once.</summary>
     public static string? WhyNot(FileSystemKind kind) => Obstacles.GetOrAdd(kind, FindObstacle);
 
-    public static LoopMount Make(FileSystemKind kind, long size = 512L << 20)
+    /// <param name="kind">The file system.</param>
+    /// <param name="size">The size of the image in bytes.</param>
+    /// <param name="options">Options of mkfs.</param>
+    public static LoopMount Make(FileSystemKind kind, long size = 512L << 20, params string[] options)
     {
         var mount = new LoopMount(Directory.CreateTempSubdirectory("reflink-test-").FullName);
         try
@@ -37,11 +40,11 @@ public sealed class LoopMount : IDisposable
 
             if (kind == FileSystemKind.Xfs)
             {
-                Command.Run("mkfs.xfs", "-q", "-m", "reflink=1", mount.Image);
+                Command.Run("mkfs.xfs", ["-q", "-m", "reflink=1", .. options, mount.Image]);
             }
             else
             {
-                Command.Run("mkfs.btrfs", "-q", mount.Image);
+                Command.Run("mkfs.btrfs", ["-q", .. options, mount.Image]);
             }
 
             mount.Mount(kind == FileSystemKind.CompressedBtrfs ? "loop,compress-force=zstd" : "loop");

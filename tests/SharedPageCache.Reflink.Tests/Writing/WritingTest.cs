@@ -57,7 +57,12 @@ public abstract class WritingTest : ReflinkTest
     }
 
     /// <summary>The blocks of a file as the file system names them, in units of 4 KiB.</summary>
-    protected static HashSet<long> BlocksOf(string path) =>
-        [.. ExtentsOf(path).SelectMany(static extent =>
+    protected static HashSet<long> BlocksOf(string path) => BlocksOf(ExtentsOf(path));
+
+    /// <summary>The same of a file that may have no name.</summary>
+    protected static HashSet<long> BlocksOf(ReflinkedFile file) => BlocksOf(file.GetPhysicalExtents());
+
+    private static HashSet<long> BlocksOf(IEnumerable<PhysicalExtent> extents) =>
+        [.. extents.SelectMany(static extent =>
             Enumerable.Range(0, (int)(extent.Length / Page)).Select(i => extent.PhysicalOffset / Page + i))];
 }
