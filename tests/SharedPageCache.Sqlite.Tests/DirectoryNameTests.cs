@@ -101,6 +101,49 @@ public sealed class DirectoryNameTests
         store.Create("main");
     }
 
+    /// <summary>While that is so the directory is not asked for names that it does not have.</summary>
+    [Theory]
+    [OnXfs]
+    [OnBtrfs]
+    public async Task A_directory_that_nobody_else_changes_has_no_names_but_the_stores_own(HomeKind home)
+    {
+        using var folder = new TemporaryFolder(home);
+        var path = folder.PathOf("store");
+        Directory.CreateDirectory(path);
+        await File.WriteAllTextAsync($"{path}/main", "");
+        await File.WriteAllTextAsync($"{path}/main-journal", "");
+        using (var names = new NamesInFolder(path))
+        {
+            Assert.True(names.AreAllOwn);
+            names.Change(() => File.WriteAllText($"{path}/one", ""));
+            names.Change(() => File.Move($"{path}/one", $"{path}/two"));
+            names.Change(() => File.Delete($"{path}/main-journal"));
+            Assert.True(names.AreAllOwn);
+            names.ThrowIfTaken("three");
+
+            // A change that fails is one too.
+            Assert.Throws<IOException>(() => names.Change(() => File.Move($"{path}/two", $"{path}/main")));
+            Assert.True(names.AreAllOwn);
+
+            Directory.CreateDirectory($"{path}/three");
+            Assert.False(names.AreAllOwn);
+            Assert.Throws<IOException>(() => names.ThrowIfTaken("three"));
+            names.ThrowIfTaken("four");
+            names.Change(() => File.Delete($"{path}/two"));
+            Assert.False(names.AreAllOwn);
+            names.Flush();
+        }
+
+        // Who opens it now finds a directory in it.
+        using (var names = new NamesInFolder(path))
+        {
+            Assert.False(names.AreAllOwn);
+            Assert.Throws<IOException>(() => names.ThrowIfTaken("three"));
+        }
+
+        Assert.Throws<IOException>(() => new NamesInFolder(path + "/nowhere"));
+    }
+
     /// <summary>Between the moment when a clone is looked at and the one when it is made durable.</summary>
     [Theory]
     [OnXfs]
@@ -125,7 +168,7 @@ public sealed class DirectoryNameTests
         }
 
         var flushes = 0;
-        clones.NameAll(() =>
+        clones.NameAll(static change => change(), () =>
         {
             flushes++;
             Assert.True(clones.TryRemove("a"));
@@ -139,6 +182,55 @@ public sealed class DirectoryNameTests
         Assert.Equal(["a-journal", "b", "origin"], Directory.GetFiles(folder.PathOf("")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         made["a-journal"].Dispose();
         made["b"].Dispose();
+        cache.Verify();
+    }
+
+    [Theory]
+    [OnXfs]
+    [OnBtrfs]
+    public async Task A_clone_that_is_given_up_while_many_are_made_durable_is_left_out(HomeKind home)
+    {
+        const int count = 20;
+        if (!OperatingSystem.IsLinux())
+        {
+            return;
+        }
+
+        using var folder = new TemporaryFolder(home);
+        using var cache = new PageCache(new PageCacheOptions { CapacityBytes = 8 << 20 });
+        using var store = new ReflinkStore(cache, new ReflinkStoreOptions { AllowWriting = true });
+        await File.WriteAllTextAsync(folder.PathOf("origin"), "content");
+        using var origin = store.OpenForWriting(folder.PathOf("origin"));
+        var clones = new ClonesToName();
+        var made = new List<ReflinkedFile>();
+        for (var i = 0; i < count; i++)
+        {
+            made.Add(await origin.CloneForLaterAsync(folder.PathOf($"{i}"), folder.PathOf($".spc-{i}")));
+            clones.Add($"{i}", made[i]);
+        }
+
+        var changes = 0;
+        clones.NameAll(
+            change =>
+            {
+                // Between two that get their passing names: this one has his, and then one that has none yet.
+                if (++changes is 3 or 6)
+                {
+                    var gone = changes == 3 ? 0 : 10;
+                    Assert.True(clones.TryRemove($"{gone}"));
+                    made[gone].File.Delete();
+                    made[gone].Dispose();
+                }
+
+                change();
+            },
+            static () => { });
+        await origin.File.Volume.FlushAsync();
+        Assert.Equal(
+            [.. Enumerable.Range(0, count).Where(static i => i is not (0 or 10)).Select(static i => $"{i}").Append("origin").Order(StringComparer.Ordinal)],
+            Directory.GetFiles(folder.PathOf("")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.All(Directory.GetFiles(folder.PathOf("")), static path => Assert.Equal("content", File.ReadAllText(path)));
+        made.ForEach(static clone => clone.Dispose());
         cache.Verify();
     }
 

@@ -43,7 +43,11 @@ public sealed class PowerCutTests
             // Somebody else flushes the directory, which makes durable what names it has.
             store.Branch("one", "two");
             store.Branch("two", "three");
-            Folder.Flush($"{mount.Root}/store");
+            using (var opened = new Folder($"{mount.Root}/store"))
+            {
+                opened.Flush();
+            }
+
             CutPower(("main", 2), ("one", 1), ("two", null), ("three", null));
             using (var three = store.Connect("three"))
             {

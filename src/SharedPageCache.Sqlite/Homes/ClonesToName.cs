@@ -5,8 +5,7 @@ namespace SharedPageCache.Sqlite.Homes;
 
 /// <summary>The clones of a directory that have no name yet, in the order in which they will get them.</summary>
 /// <remarks>
-/// Thread-safe, but names are given by one thread at a time. A clone is named or taken out under the lock, which is held for one system call at the most: what is made durable
-/// before is so without it.
+/// Thread-safe, but names are given by one thread at a time. A clone is named or taken out under the lock, which is held for no flush: what is made durable before is so without it.
 /// </remarks>
 internal sealed class ClonesToName
 {
@@ -39,10 +38,17 @@ internal sealed class ClonesToName
     }
 
     /// <summary>Gives all their names, which are durable when the directory is flushed the next time.</summary>
+    /// <param name="change">Makes a change of the directory.</param>
     /// <param name="flush">Flushes the directory: called before a database gets its name after a file that goes with it.</param>
     /// <exception cref="IOException">One could not be made durable or named; it and those behind it wait on.</exception>
-    public void NameAll(Action flush)
+    public void NameAll(Action<Action> change, Action flush)
     {
+        if (!TryMakeDurable(change, All()))
+        {
+            // Who was given up is in the list no more.
+            _ = TryMakeDurable(change, All());
+        }
+
         string? last = null;
         while (First() is var (name, clone))
         {
@@ -51,25 +57,45 @@ internal sealed class ClonesToName
                 flush();
             }
 
-            try
-            {
-                clone.MakeDurable();
-            }
-            catch (ObjectDisposedException)
-            {
-                // Taken out, and given up.
-            }
-
+            _ = TryMakeDurable(change, clone);
             lock (_lock)
             {
                 if (_byName.TryGetValue(name, out var node) && node.Value.Clone == clone)
                 {
-                    clone.TakeName();
+                    change(clone.TakeName);
                     _clones.Remove(node);
                     _byName.Remove(name);
                     last = name;
                 }
             }
+        }
+    }
+
+    /// <summary>Makes clones durable, many at once.</summary>
+    /// <returns>Whether all are: none of them was taken out and given up meanwhile.</returns>
+    private static bool TryMakeDurable(Action<Action> change, params ReadOnlySpan<ReflinkedFile> clones)
+    {
+        try
+        {
+            foreach (var clone in clones)
+            {
+                change(clone.TakePassingName);
+            }
+
+            ReflinkedFile.MakeDurable(clones.ToArray());
+            return true;
+        }
+        catch (ObjectDisposedException)
+        {
+            return false;
+        }
+    }
+
+    private ReflinkedFile[] All()
+    {
+        lock (_lock)
+        {
+            return [.. _clones.Select(static node => node.Clone)];
         }
     }
 

@@ -4,7 +4,6 @@ using System.Runtime.Versioning;
 using SharedPageCache.Cow;
 using SharedPageCache.Reflink;
 using SharedPageCache.Sqlite.Files;
-using SharedPageCache.Sqlite.Native;
 
 namespace SharedPageCache.Sqlite.Homes;
 
@@ -17,8 +16,8 @@ namespace SharedPageCache.Sqlite.Homes;
 /// </para>
 /// <para>
 /// <b>Names</b> that are taken and lost change in the kernel at once; after a power failure they are those of the last fsync of the
-/// directory, or newer. <b>The name of a clone waits</b> for the next <see cref="SyncNames"/>: until then it is a file with a passing name, which a store that is opened
-/// deletes. So a crash of the process, or of the machine, leaves a clone whole under its name, or not at all. The names wait in a list (<see cref="ClonesToName"/>), and are given in
+/// directory, or newer. <b>The name of a clone waits</b> for the next <see cref="SyncNames"/>: until then it is a file without a name, and while it is made durable one with a passing name, which a store
+/// that is opened deletes. So a crash of the process, or of the machine, leaves a clone whole under its name, or not at all. The names wait in a list (<see cref="ClonesToName"/>), and are given in
 /// its order once the content is durable; of a database and what was cloned with it the database is the last, after an fsync.
 /// What must not be lost has its new name before the old one goes: renaming is a clone, its name, and the loss of the old one, so that cached pages stay; a crash between them leaves both.
 /// </para>
@@ -28,7 +27,7 @@ namespace SharedPageCache.Sqlite.Homes;
 /// </para>
 /// <para>
 /// Beside the databases there are files whose names begin with <see cref="DatabaseName.OwnPrefix"/>: the lock, which one
-/// process holds open alone; an empty file, by which the file system is looked at; clones without their names; and what an import has left that was interrupted.
+/// process holds open alone; an empty file, by which the file system is looked at; clones with passing names; and what an import has left that was interrupted.
 /// </para>
 /// </remarks>
 [SupportedOSPlatform("linux")]
@@ -44,6 +43,7 @@ internal sealed class DirectoryHome : IHome
     private readonly ReflinkStore _store;
     private readonly CachedVolume _volume;
     private readonly FileStream _lock;
+    private readonly NamesInFolder _names;
     private long _lastClone;
     private long _changes;
     private long _durableChanges;
@@ -74,6 +74,7 @@ internal sealed class DirectoryHome : IHome
                 }
 
                 _volume = Look(isNew);
+                _names = new NamesInFolder(Path);
             }
             catch
             {
@@ -101,9 +102,9 @@ internal sealed class DirectoryHome : IHome
 
     public IReadOnlyList<string> Names =>
         [.. new DirectoryInfo(Path).EnumerateFiles()
-            .Where(static file => (file.Attributes & FileAttributes.ReparsePoint) == 0)
+            .Where(NamesInFolder.IsOwn)
             .Select(static file => file.Name)
-            .Where(static name => DatabaseName.IsValid(name) || DatabaseName.OwnerOf(name) is not null || DatabaseName.IsSuperJournal(name))];
+            .Where(NamesInFolder.IsStored)];
 
     public HomeRoom Room
     {
@@ -121,7 +122,7 @@ internal sealed class DirectoryHome : IHome
     public StoredFile Create(string name)
     {
         var path = PathOf(name);
-        File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite).Dispose();
+        _names.Change(() => File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite).Dispose());
         NoteChange();
         try
         {
@@ -129,7 +130,7 @@ internal sealed class DirectoryHome : IHome
         }
         catch
         {
-            File.Delete(path);
+            _names.Change(() => File.Delete(path));
             throw;
         }
     }
@@ -146,17 +147,12 @@ internal sealed class DirectoryHome : IHome
 
     public StoredFile Clone(StoredFile source, string name)
     {
-        var path = PathOf(name);
-        if (File.Exists(path))
-        {
-            throw new IOException($"'{path}' is there already.");
-        }
-
+        _names.ThrowIfTaken(name);
         var passingName = PathOf($"{DatabaseName.OwnPrefix}clone-{Interlocked.Increment(ref _lastClone)}");
-        var clone = ((DirectoryFile)source).Handle.CloneForLaterAsync(path, passingName).AsTask().GetAwaiter().GetResult();
+        var clone = ((DirectoryFile)source).Handle.CloneForLaterAsync(PathOf(name), passingName).AsTask().GetAwaiter().GetResult();
         _clones.Add(name, clone);
         NoteChange();
-        return Show(name, clone, source.Length);
+        return Show(name, clone, source.Length, isNameless: true);
     }
 
     public StoredFile Rename(StoredFile file, string newName)
@@ -187,7 +183,8 @@ internal sealed class DirectoryHome : IHome
                 continue;
             }
 
-            File.Delete(PathOf(names[i]));
+            var path = PathOf(names[i]);
+            _names.Change(() => File.Delete(path));
             NoteChange();
             if (i == 0 && names.Length > 1)
             {
@@ -203,8 +200,8 @@ internal sealed class DirectoryHome : IHome
             var changes = Volatile.Read(ref _changes);
             if (changes != _durableChanges)
             {
-                _clones.NameAll(() => Folder.Flush(Path));
-                Folder.Flush(Path);
+                _clones.NameAll(_names.Change, _names.Flush);
+                _names.Flush();
                 _durableChanges = changes;
             }
         }
@@ -241,6 +238,7 @@ internal sealed class DirectoryHome : IHome
         }
 
         SharedReflinkStores.Give(_cache);
+        _names.Dispose();
         await _lock.DisposeAsync().ConfigureAwait(false);
         if (failure is not null)
         {
@@ -255,9 +253,9 @@ internal sealed class DirectoryHome : IHome
 
     private void NoteChange() => Interlocked.Increment(ref _changes);
 
-    private DirectoryFile Show(string name, ReflinkedFile handle, long? length = null)
+    private DirectoryFile Show(string name, ReflinkedFile handle, long? length = null, bool isNameless = false)
     {
-        var file = new DirectoryFile(this, name, handle, length ?? handle.File.Length);
+        var file = new DirectoryFile(this, name, handle, length ?? handle.File.Length, isNameless);
         _open.TryAdd(file, 0);
         return file;
     }
@@ -318,14 +316,22 @@ internal sealed class DirectoryHome : IHome
         return cause as IOException;
     }
 
-    private sealed class DirectoryFile(DirectoryHome home, string name, ReflinkedFile handle, long length)
+    private sealed class DirectoryFile(DirectoryHome home, string name, ReflinkedFile handle, long length, bool isNameless)
         : StoredFile(name, handle.File, length)
     {
+        private volatile bool _isNameless = isNameless;
+
         public ReflinkedFile Handle { get; } = handle;
 
         /// <summary>Content first, then the name that leads to it.</summary>
         public override void Sync()
         {
+            if (_isNameless)
+            {
+                home._names.Change(Handle.TakePassingName);
+                _isNameless = false;
+            }
+
             base.Sync();
             home.SyncNames();
         }
