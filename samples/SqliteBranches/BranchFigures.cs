@@ -57,17 +57,25 @@ internal sealed record BranchFigures
     [JsonPropertyName("kernel_reflink_bytes"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public long? KernelReflinkBytes { get; init; }
 
-    /// <summary>With a directory: the median time of the system call of a bare reflink of the same file, FICLONE; made in turns with the branches.</summary>
+    /// <summary>With a directory: the median time of the system call of a branch, FICLONE.</summary>
     [JsonPropertyName("ficlone_us_median"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? CallMicroseconds { get; init; }
 
-    /// <summary>With a directory: the median time of the whole reflink, which is open, FICLONE and close.</summary>
+    /// <summary>With a directory: the median time of a bare reflink of the same file, which is open, FICLONE and close; made in turns with the branches.</summary>
     [JsonPropertyName("reflink_us_median"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? ReflinkMicroseconds { get; init; }
 
-    /// <summary>With a directory: the median of what a branch took more than the system call of the reflink beside it.</summary>
+    /// <summary>With a directory: the median of what a bare reflink took more than its own system call.</summary>
+    [JsonPropertyName("reflink_above_ficlone_us_median"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? ReflinkAboveCallMicroseconds { get; init; }
+
+    /// <summary>With a directory: the median of what a branch took more than its own system call.</summary>
     [JsonPropertyName("above_ficlone_us_median"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? AboveCallMicroseconds { get; init; }
+
+    /// <summary>The same, the mean.</summary>
+    [JsonPropertyName("above_ficlone_us_mean"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? MeanAboveCallMicroseconds { get; init; }
 
     /// <summary>Point queries a second on a branch, each in a transaction of its own, on one thread.</summary>
     [JsonPropertyName("qps")]

@@ -36,13 +36,13 @@ internal sealed class BranchLeg(SqliteBranchStore store, SourceDatabase source, 
             long start = Stopwatch.GetTimestamp();
             store.Branch(Main, NameOf(i));
             times[i] = Stopwatch.GetElapsedTime(start).TotalMicroseconds;
+            reflinks?.NoteBranch(times[i]);
             if (i % 2 == 0)
             {
                 reflinks?.MakeOne();
             }
         }
 
-        reflinks?.Compare(times);
         progress(1);
         Array.Sort(times);
         return times;
