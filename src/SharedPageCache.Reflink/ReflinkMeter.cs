@@ -4,7 +4,7 @@ using System.Diagnostics.Metrics;
 namespace SharedPageCache.Reflink;
 
 /// <summary>What the package tells whoever listens to its meter, <c>SharedPageCache.Reflink</c>.</summary>
-/// <remarks>Thread-safe. While nobody listens an instrument costs a look.</remarks>
+/// <remarks>Thread-safe. While nobody listens an instrument costs a look. Who listens is called by the thread that makes the clone, while locks are held.</remarks>
 internal static class ReflinkMeter
 {
     public const string Name = "SharedPageCache.Reflink";
@@ -18,11 +18,12 @@ internal static class ReflinkMeter
     public static long BeginClone() => CloneDuration.Enabled ? Stopwatch.GetTimestamp() : 0;
 
     /// <summary>Tells how long a clone has taken.</summary>
-    public static void EndClone(long begun, long ended)
+    /// <param name="begun">What <see cref="BeginClone"/> said.</param>
+    public static void EndClone(long begun)
     {
         if (begun != 0)
         {
-            CloneDuration.Record(Stopwatch.GetElapsedTime(begun, ended).TotalSeconds);
+            CloneDuration.Record(Stopwatch.GetElapsedTime(begun).TotalSeconds);
         }
     }
 }

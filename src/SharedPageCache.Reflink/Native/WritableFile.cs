@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using Microsoft.Win32.SafeHandles;
 
@@ -78,7 +77,7 @@ internal static unsafe class WritableFile
                 throw LibC.LastError("Cloning (FICLONE)", path);
             }
 
-            ReflinkMeter.EndClone(begun, begun == 0 ? 0 : Stopwatch.GetTimestamp());
+            ReflinkMeter.EndClone(begun);
         }
         finally
         {

@@ -40,7 +40,7 @@ internal sealed class ClonesToName
     /// <summary>Gives all their names, which are durable when the directory is flushed the next time.</summary>
     /// <param name="change">Makes a change of the directory.</param>
     /// <param name="flush">Flushes the directory: called before a database gets its name after a file that goes with it.</param>
-    /// <exception cref="IOException">One could not be made durable or named; it and those behind it wait on.</exception>
+    /// <exception cref="IOException">One could not be made durable or named; those that have no name yet wait on.</exception>
     public void NameAll(Action<Action> change, Action flush)
     {
         if (!TryMakeDurable(change, All()))

@@ -69,25 +69,35 @@ public sealed class SpareFileTests(MountedFileSystems fileSystems) : WritingTest
 
         var folder = FolderOn(kind);
         var modes = new List<UnixFileMode>();
+        var files = new List<ReflinkedFile>();
         foreach (var mode in new[] { first, second, first })
         {
-            // Some are made in files that were made for clones of another file.
-            var path = Path.Combine(folder, $"{modes.Count}");
+            var path = Path.Combine(folder, $"{files.Count}");
             Write(path, Bytes(8 * Page, 1));
             File.SetUnixFileMode(path, mode);
-            await using var file = Store.OpenForWriting(path);
+            files.Add(Store.OpenForWriting(path));
+        }
+
+        // All are open: some clones are made in files that were made ahead for clones of the file before.
+        var spares = ((WritableReflinkFile)files[0].Origin).Volume.Spares;
+        var taken = 0;
+        foreach (var file in files)
+        {
+            taken += spares.Count > 0 ? 1 : 0;
             for (var i = 0; i < 2; i++)
             {
-                await using var clone = await file.CloneForLaterAsync($"{path}.{i}", $"{path}.passing.{i}");
+                await using var clone = await file.CloneForLaterAsync($"{file.Path}.{i}", $"{file.Path}.passing.{i}");
                 clone.TakeName();
                 modes.Add(File.GetUnixFileMode(clone.Path));
             }
 
-            await using var another = await file.CloneAsync(path + ".another");
+            await using var another = await file.CloneAsync(file.Path + ".another");
             modes.Add(File.GetUnixFileMode(another.Path));
         }
 
+        Assert.Equal(2, taken);
         Assert.Equal([first, first, first, second, second, second, first, first, first], modes);
+        files.ForEach(static file => file.Dispose());
         Verify();
     }
 
