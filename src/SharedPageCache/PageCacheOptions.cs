@@ -169,7 +169,7 @@ public sealed class PageCacheOptions
         Require(start >= 1 && start <= (throttle ?? limit), nameof(DirtyStartBytes), DirtyStartBytes, $"{PageSize} to {(throttle ?? limit) * PageSize} bytes, where writers are slowed or stopped");
         Require(DirtyThrottleAge is not { } slowAge || slowAge >= DirtyAge, nameof(DirtyThrottleAge), DirtyThrottleAge, $"no less than DirtyAge, {DirtyAge}");
         Require(DirtyLimitAge is not { } mostAge || mostAge >= (DirtyThrottleAge ?? DirtyAge), nameof(DirtyLimitAge), DirtyLimitAge, $"no less than DirtyThrottleAge and DirtyAge, {DirtyThrottleAge ?? DirtyAge}");
-        return new WritebackLimits((int)start, (int)(throttle ?? (start + limit) / 2), (int)limit, DirtyAge, DirtyThrottleAge, DirtyLimitAge);
+        return new WritebackLimits((int)start, (int)(throttle ?? (start + limit) / 2), (int)limit, plan.MostLingering, DirtyAge, DirtyThrottleAge, DirtyLimitAge);
     }
 
     private long PagesOf(long bytes) => bytes / PageSize;

@@ -26,6 +26,7 @@ internal sealed class FrameSupply(
     private TinyLock _balanceLock;
     private long _balancedAt;
     private long _collectedAt;
+    private long _retiredAt;
 
     /// <summary>Managed metadata in bytes: nodes, indexes, overflow of the rmap.</summary>
     public long ManagedMetadataBytes => ledger.NodeBytes + volumes.Bytes;
@@ -65,12 +66,13 @@ internal sealed class FrameSupply(
 
     /// <summary>
     /// Nodes are booked until the garbage collector has found them unreachable. Before somebody is refused for want of
-    /// metadata leaves are pruned, and the collector is told to look, unless it has just looked and little has come since.
+    /// metadata leaves are pruned, and the collector is told to look, unless it has looked, no file was closed since, and little has come.
     /// </summary>
     public void CollectNodes()
     {
-        Balance();
-        if (ledger.NodeBytes - Atomic.LoadAcquire(ref _collectedAt) < plan.MetadataAllowance / 8)
+        Balance(waits: true);
+        var retired = ledger.FilesRetired;
+        if (retired == Atomic.LoadAcquire(ref _retiredAt) && ledger.NodeBytes - Atomic.LoadAcquire(ref _collectedAt) < plan.MetadataAllowance / 8)
         {
             return;
         }
@@ -78,19 +80,21 @@ internal sealed class FrameSupply(
         GC.Collect();
         GC.WaitForPendingFinalizers();
         Atomic.StoreRelease(ref _collectedAt, ledger.NodeBytes);
-        Balance();
+        Atomic.StoreRelease(ref _retiredAt, retired);
+        Balance(waits: true);
     }
 
     /// <summary>
     /// Gives up frames while metadata is over its allowance, and takes them back when it is under again; prunes leaves when
     /// no more may be given up. Called when a node was made, without locks.
     /// </summary>
-    public void Balance()
+    /// <param name="waits">Whether to wait for somebody else who is pruning, and then to look again what is missing.</param>
+    public void Balance(bool waits = false)
     {
         var over = Over;
         if (over + Margin > (long)plan.MostWithheld * plan.PageSize)
         {
-            sweeper.Prune(over + 2 * Margin - (long)plan.MostWithheld * plan.PageSize);
+            sweeper.Prune(() => Over + 2 * Margin - (long)plan.MostWithheld * plan.PageSize, waits);
             over = Over;
         }
 

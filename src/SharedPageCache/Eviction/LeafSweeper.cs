@@ -87,17 +87,23 @@ internal sealed class LeafSweeper(FrameTable frames, FamilyTable families, NodeL
         }
     }
 
-    /// <summary>Takes leaves out until that many bytes of nodes are garbage, or nothing is left that may go.</summary>
-    public void Prune(long bytes)
+    /// <summary>Takes leaves out until enough bytes of nodes are garbage, or nothing is left that may go.</summary>
+    /// <param name="missing">How many bytes are missing, asked when nobody else is at it.</param>
+    /// <param name="waits">Whether to wait for somebody else who is at it; else nothing is done then.</param>
+    public void Prune(Func<long> missing, bool waits = false)
     {
-        if (!_lock.TryEnter())
+        if (waits)
+        {
+            _lock.Enter();
+        }
+        else if (!_lock.TryEnter())
         {
             return;
         }
 
         try
         {
-            var goal = ledger.NodeBytes - bytes;
+            var goal = ledger.NodeBytes - missing();
             for (var idle = 0; idle <= families.Numbers && ledger.NodeBytes > goal; idle += BatchFamilies)
             {
                 _cursor = families.CopyLeavesTo(_batch, _cursor, BatchFamilies);

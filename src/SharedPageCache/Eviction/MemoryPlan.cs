@@ -54,6 +54,12 @@ internal sealed record MemoryPlan
     /// </summary>
     public int MostWithheld { get; }
 
+    /// <summary>
+    /// How many files may be closed and wait for write-back before it is asked for: an eighth of the room for metadata, at about a kibibyte
+    /// each.
+    /// </summary>
+    public int MostLingering => (int)Math.Clamp((MetadataAllowance + (long)MostWithheld * PageSize) / 8 / 1024, 16, int.MaxValue);
+
     public long FrameBytes => (long)FrameCount * PageSize;
 
     /// <summary>Divides a limit.</summary>

@@ -6,7 +6,7 @@ internal interface IVolumeWriter
     /// <summary>Whether that many more pages may become dirty now.</summary>
     bool HasRoomFor(int pages);
 
-    /// <summary>Pages have become dirty: the writer looks whether it is time to write.</summary>
+    /// <summary>Pages have become dirty, or a file with dirty pages was closed: the writer looks whether it is time to write.</summary>
     void Noted();
 
     /// <summary>

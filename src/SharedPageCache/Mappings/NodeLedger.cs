@@ -22,6 +22,7 @@ internal sealed class NodeLedger
     private long _leavesMade;
     private long _buriedLeaves;
     private long _logicalBytes;
+    private long _filesRetired;
 
     /// <summary>Moves in the upper 24 bits, the sum in the lower 40: one atomic step for both.</summary>
     private long _touches;
@@ -53,6 +54,11 @@ internal sealed class NodeLedger
 
     /// <summary>The lengths of all open files added up.</summary>
     public long LogicalBytes => Atomic.LoadAcquire(ref _logicalBytes);
+
+    /// <summary>Files that were closed so far, and hold nothing any more: what they alone reached is garbage.</summary>
+    public long FilesRetired => Atomic.LoadAcquire(ref _filesRetired);
+
+    public void FileRetired() => Atomic.Add(ref _filesRetired, 1);
 
     public void AddLogicalBytes(long bytes) => Atomic.Add(ref _logicalBytes, bytes);
 

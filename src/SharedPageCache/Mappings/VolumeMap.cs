@@ -254,6 +254,7 @@ internal sealed class VolumeMap
     public bool Close(FileMapping file)
     {
         // The gate: no write is in the middle of showing a page. The binding lock: no write-back freezes one.
+        var lingers = false;
         file.EnterAlone();
         Binding.Enter();
         _filesLock.Enter();
@@ -266,12 +267,14 @@ internal sealed class VolumeMap
 
             if (MustLinger(file))
             {
+                lingers = true;
                 _lingering.Add(file);
                 Atomic.StoreRelease(ref _lingeringCount, _lingering.Count);
-                return true;
             }
-
-            Forget(file);
+            else
+            {
+                Forget(file);
+            }
         }
         finally
         {
@@ -280,7 +283,15 @@ internal sealed class VolumeMap
             file.LeaveAlone();
         }
 
-        Retire(file);
+        if (lingers)
+        {
+            Writer?.Noted();
+        }
+        else
+        {
+            Retire(file);
+        }
+
         return true;
     }
 
@@ -338,10 +349,14 @@ internal sealed class VolumeMap
         return account;
     }
 
-    /// <summary>The files that are open or linger. For flushes and verification.</summary>
+    /// <summary>Files that were closed and have dirty pages.</summary>
     public int LingeringFiles => Atomic.LoadAcquire(ref _lingeringCount);
 
-    private bool MustLinger(FileMapping file) => (Dirty.Count > 0 || Cuts.IsOpen) && !IsDetached && (Cuts.IsOpen || TreeSurgery.IsDirty(file.Tree));
+    /// <summary>
+    /// Whether a file has dirty pages, those on their way to the device included. One that has none is owed nothing by a write-back under way
+    /// either: what it showed when the images froze was cut since, or is dirty anew.
+    /// </summary>
+    private bool MustLinger(FileMapping file) => Dirty.Count > 0 && !IsDetached && TreeSurgery.IsDirty(file.Tree);
 
     private void Forget(FileMapping file)
     {
@@ -358,6 +373,7 @@ internal sealed class VolumeMap
         file.Retire();
         file.Family.Leave(file);
         Ledger.RemoveNode(FileMapping.FixedBytes);
+        Ledger.FileRetired();
         Ledger.AddLogicalBytes(-file.Tree.Length);
         file.Account.RemoveFile();
         Atomic.Decrement(ref _openFiles);

@@ -23,7 +23,8 @@ internal sealed partial class VolumeWriter
 
     private int Share => _limits.ShareOf(_total.Volumes);
 
-    private bool IsMuch => _volume.Dirty.Count >= _limits.Start || _total.Pages > _limits.Throttle;
+    private bool IsMuch =>
+        _volume.Dirty.Count >= _limits.Start || _total.Pages > _limits.Throttle || _volume.LingeringFiles > _limits.Lingering;
 
     public bool HasRoomFor(int pages) =>
         _volume.Dirty.Count + pages <= Share

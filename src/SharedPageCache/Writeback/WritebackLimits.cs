@@ -4,11 +4,12 @@ namespace SharedPageCache.Writeback;
 /// <param name="Start">Dirty pages of a volume at which its background writer begins.</param>
 /// <param name="Throttle">Dirty pages beyond which writers are slowed.</param>
 /// <param name="Most">The most dirty pages.</param>
+/// <param name="Lingering">Files of a volume that are closed and have dirty pages beyond which its background writer begins.</param>
 /// <param name="Age">How long a page stays dirty before the background writer takes it.</param>
 /// <param name="ThrottleAge">The age of the oldest dirty page of a volume beyond which its writers are slowed; null for none.</param>
 /// <param name="MostAge">The age of the oldest dirty page of a volume beyond which its writers wait; null for none.</param>
 internal readonly record struct WritebackLimits(
-    int Start, int Throttle, int Most, TimeSpan Age, TimeSpan? ThrottleAge = null, TimeSpan? MostAge = null)
+    int Start, int Throttle, int Most, int Lingering, TimeSpan Age, TimeSpan? ThrottleAge = null, TimeSpan? MostAge = null)
 {
     /// <summary>The most pages that are written whole or not at all, as a clone sees it.</summary>
     public int MostAtomic(int frames, int pageSize) => Math.Max(1, Math.Min(MostAtomicOf(frames, pageSize), Most));

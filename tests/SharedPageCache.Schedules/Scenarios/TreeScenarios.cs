@@ -132,7 +132,7 @@ internal static class TreeScenarios
             var clone = file.Clone();
             universe.Open(20).ReadNow(0);
             return CheckingUses(universe, [file, clone],
-                () => universe.Cache.Engine.Rooms.Sweeper.Prune(1),
+                () => universe.Cache.Engine.Rooms.Sweeper.Prune(static () => 1),
                 clone.Read(0),
                 () =>
                 {
@@ -149,7 +149,7 @@ internal static class TreeScenarios
             clone.ReadNow(0);
             universe.Open(20).ReadNow(0);
             return CheckingUses(universe, [file, clone],
-                () => universe.Cache.Engine.Rooms.Sweeper.Prune(1),
+                () => universe.Cache.Engine.Rooms.Sweeper.Prune(static () => 1),
                 () =>
                 {
                     clone.Remap(1, 30);

@@ -384,6 +384,38 @@ internal static class WritebackScenarios
                     file.Flush();
                 });
         }),
+        new("delete and close of a clone x write-back x write", () =>
+        {
+            var universe = new WriteUniverse();
+            var file = universe.Open(10, 11);
+            file.Write(0);
+            var clone = file.Clone();
+            clone.Write(1);
+            return universe.Run(
+                universe.FlushAll,
+                () =>
+                {
+                    clone.File.Delete();
+                    clone.Close();
+                },
+                () => file.WriteHalf(0, 0));
+        }),
+        new("punch and close x write-back x reopen by id", () =>
+        {
+            var universe = new WriteUniverse();
+            var file = universe.Open(id: 7, 10, 11);
+            file.Write(0);
+            return universe.Run(
+                universe.FlushAll,
+                () =>
+                {
+                    file.Punch(0);
+                    file.Close();
+                    var again = file.Reopen();
+                    again.Read(0);
+                    again.Write(0);
+                });
+        }),
         new("delete x write-back", () =>
         {
             var universe = new WriteUniverse();

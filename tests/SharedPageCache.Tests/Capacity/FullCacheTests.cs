@@ -259,7 +259,7 @@ public class FullCacheTests
 
                         break;
                     case 2:
-                        rooms.Sweeper.Prune(20_000);
+                        rooms.Sweeper.Prune(static () => 20_000);
                         break;
                     default:
                         Assert.Equal(MemoryDevice.Word(place), file.ReadWord(place));
@@ -334,6 +334,42 @@ public class FullCacheTests
         Files.AssertSame(cache.Device.Copy(0, 1 << 20), clones[^1].ReadAll());
         clones.ForEach(clone => clone.Dispose());
         cache.Clone(file).ReadWord(0);
+        AssertWithinCapacity(cache);
+    }
+
+    [Fact]
+    [Trait("Contract", "C9")]
+    public void What_only_closed_files_reached_is_collected_before_anybody_is_refused()
+    {
+        using var cache = new TestCache(capacity: 1 << 20);
+        var files = new List<MappedFile>();
+        MappedFile OpenWide()
+        {
+            // A root of 256 windows: most of what such a file costs is found to be garbage by the collector only.
+            const long Length = 512 << 20;
+            return cache.Volume.OpenFile(new ListExtents(Extent.Hole(0, Length)), Length);
+        }
+
+        Assert.Throws<CacheCapacityException>(() =>
+        {
+            while (files.Count < 10_000)
+            {
+                files.Add(OpenWide());
+            }
+        });
+        for (var round = 0; round < 3; round++)
+        {
+            var most = files.Count;
+            Assert.InRange(most, 100, 1000);
+            files.ForEach(static file => file.Dispose());
+            files.Clear();
+            while (files.Count < most * 9 / 10)
+            {
+                files.Add(OpenWide());
+            }
+        }
+
+        files.ForEach(static file => file.Dispose());
         AssertWithinCapacity(cache);
     }
 

@@ -191,7 +191,7 @@ public class StatisticsTests
         // A leaf that goes with its pages in it: they come back without the device, and count as before.
         cache.OpenRun(1 << 20, 4096).ReadWord(0);
         var reads = cache.Figures.DeviceReads;
-        rooms.Sweeper.Prune(1);
+        rooms.Sweeper.Prune(static () => 1);
         Assert.False(file.IsResident(0));
         Assert.Equal(0, cache.Figures.SavedBytes);
         Array.ForEach([.. files[2..], file, late], opened => Files.AssertSame(cache.Device.Copy(0, Length), opened.ReadAll()));
