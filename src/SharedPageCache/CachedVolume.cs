@@ -205,6 +205,7 @@ public sealed partial class CachedVolume : IDisposable, IAsyncDisposable
         if (isFirst)
         {
             _engine.Invalidation.DiscardAll(_map);
+            _map.RetireLingering();
         }
 
         return isFirst;

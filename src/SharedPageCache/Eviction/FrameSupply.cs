@@ -26,7 +26,7 @@ internal sealed class FrameSupply(
     private TinyLock _balanceLock;
     private long _balancedAt;
     private long _collectedAt;
-    private long _retiredAt;
+    private long _letGoAt;
 
     /// <summary>Managed metadata in bytes: nodes, indexes, overflow of the rmap.</summary>
     public long ManagedMetadataBytes => ledger.NodeBytes + volumes.Bytes;
@@ -66,13 +66,14 @@ internal sealed class FrameSupply(
 
     /// <summary>
     /// Nodes are booked until the garbage collector has found them unreachable. Before somebody is refused for want of
-    /// metadata leaves are pruned, and the collector is told to look, unless it has looked, no file was closed since, and little has come.
+    /// metadata leaves are pruned, and the collector is told to look, unless it has looked, nothing was let go since, and little has come.
     /// </summary>
     public void CollectNodes()
     {
         Balance(waits: true);
-        var retired = ledger.FilesRetired;
-        if (retired == Atomic.LoadAcquire(ref _retiredAt) && ledger.NodeBytes - Atomic.LoadAcquire(ref _collectedAt) < plan.MetadataAllowance / 8)
+        var letGo = ledger.LetGo;
+        if (!IsMetadataFull
+            || (letGo == Atomic.LoadAcquire(ref _letGoAt) && ledger.NodeBytes - Atomic.LoadAcquire(ref _collectedAt) < plan.MetadataAllowance / 8))
         {
             return;
         }
@@ -80,7 +81,7 @@ internal sealed class FrameSupply(
         GC.Collect();
         GC.WaitForPendingFinalizers();
         Atomic.StoreRelease(ref _collectedAt, ledger.NodeBytes);
-        Atomic.StoreRelease(ref _retiredAt, retired);
+        Atomic.StoreRelease(ref _letGoAt, letGo);
         Balance(waits: true);
     }
 

@@ -12,9 +12,6 @@ internal sealed class CutLog
     private readonly List<(FileMapping File, long First, long Last)> _cuts = [];
     private bool _isOpen;
 
-    /// <summary>Whether a write-back is under way.</summary>
-    public bool IsOpen => _isOpen;
-
     public void Begin()
     {
         Debug.Assert(!_isOpen, "one write-back of a volume at a time");

@@ -22,7 +22,7 @@ internal sealed class NodeLedger
     private long _leavesMade;
     private long _buriedLeaves;
     private long _logicalBytes;
-    private long _filesRetired;
+    private long _letGo;
 
     /// <summary>Moves in the upper 24 bits, the sum in the lower 40: one atomic step for both.</summary>
     private long _touches;
@@ -55,10 +55,10 @@ internal sealed class NodeLedger
     /// <summary>The lengths of all open files added up.</summary>
     public long LogicalBytes => Atomic.LoadAcquire(ref _logicalBytes);
 
-    /// <summary>Files that were closed so far, and hold nothing any more: what they alone reached is garbage.</summary>
-    public long FilesRetired => Atomic.LoadAcquire(ref _filesRetired);
+    /// <summary>A number that moves when nodes may have become garbage: a file was closed, or what held a closed one has ended.</summary>
+    public long LetGo => Atomic.LoadAcquire(ref _letGo);
 
-    public void FileRetired() => Atomic.Add(ref _filesRetired, 1);
+    public void NoteLetGo() => Atomic.Add(ref _letGo, 1);
 
     public void AddLogicalBytes(long bytes) => Atomic.Add(ref _logicalBytes, bytes);
 

@@ -373,7 +373,7 @@ internal sealed class VolumeMap
         file.Retire();
         file.Family.Leave(file);
         Ledger.RemoveNode(FileMapping.FixedBytes);
-        Ledger.FileRetired();
+        Ledger.NoteLetGo();
         Ledger.AddLogicalBytes(-file.Tree.Length);
         file.Account.RemoveFile();
         Atomic.Decrement(ref _openFiles);

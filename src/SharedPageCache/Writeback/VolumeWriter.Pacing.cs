@@ -24,7 +24,8 @@ internal sealed partial class VolumeWriter
     private int Share => _limits.ShareOf(_total.Volumes);
 
     private bool IsMuch =>
-        _volume.Dirty.Count >= _limits.Start || _total.Pages > _limits.Throttle || _volume.LingeringFiles > _limits.Lingering;
+        _volume.Dirty.Count >= _limits.Start || _total.Pages > _limits.Throttle
+        || _volume.LingeringFiles - Atomic.LoadAcquire(ref _leftLingering) > _limits.Lingering / Math.Max(1, _total.Volumes);
 
     public bool HasRoomFor(int pages) =>
         _volume.Dirty.Count + pages <= Share

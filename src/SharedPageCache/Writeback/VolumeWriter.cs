@@ -42,6 +42,7 @@ internal sealed partial class VolumeWriter : IVolumeWriter
     private CacheWritebackException? _lastError;
     private int _isRunning;
     private int _waiters;
+    private int _leftLingering;
 
     public VolumeWriter(VolumeMap volume, WritebackServices services, WritebackLimits limits, TimeProvider time, DirtyTotal total)
     {
@@ -127,7 +128,6 @@ internal sealed partial class VolumeWriter : IVolumeWriter
             }
 
             await PersistAsync(failures, cancellationToken).ConfigureAwait(false);
-            _volume.RetireLingering();
             if (failures.Count == 0 && _volume.IsDetached)
             {
                 // What was dirty went with the volume. Who finds it attached here has published all that it owed: a publication and the
@@ -142,6 +142,7 @@ internal sealed partial class VolumeWriter : IVolumeWriter
         }
         finally
         {
+            RetireLingering(Atomic.LoadAcquire(ref _leftLingering));
             _turn.Give();
             _rooms.Pulse();
         }
@@ -250,7 +251,7 @@ internal sealed partial class VolumeWriter : IVolumeWriter
         while (!_volume.IsDetached)
         {
             await _wake.WaitAsync(longest, _time).ConfigureAwait(false);
-            if (_volume.Dirty.Count > 0 && !_volume.IsDetached)
+            if ((_volume.Dirty.Count > 0 || _volume.LingeringFiles > 0) && !_volume.IsDetached)
             {
                 await RoundAsync().ConfigureAwait(false);
             }
@@ -273,10 +274,10 @@ internal sealed partial class VolumeWriter : IVolumeWriter
 
             settled = await WriteAsync(due, failures, flushed: null, isBackground: true, CancellationToken.None).ConfigureAwait(false);
             await PersistAsync(failures, CancellationToken.None).ConfigureAwait(false);
-            _volume.RetireLingering();
         }
         finally
         {
+            RetireLingering(failures.Count > 0 ? int.MaxValue : 0);
             _turn.Give();
         }
 
@@ -297,6 +298,14 @@ internal sealed partial class VolumeWriter : IVolumeWriter
             // A failing device is not asked without end.
             await Task.Delay(Pause, _time).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Closed files go that have nothing dirty any more. In the turn.</summary>
+    /// <param name="mostLeft">How many of those that stay are known to fail: they alone are no reason for a round.</param>
+    private void RetireLingering(int mostLeft)
+    {
+        _volume.RetireLingering();
+        Atomic.StoreRelease(ref _leftLingering, Math.Min(mostLeft, _volume.LingeringFiles));
     }
 
     /// <summary>What the background writer takes: everything when there is much or somebody waits, else what is old.</summary>

@@ -45,6 +45,7 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
     private readonly List<CacheWritebackException> _failures = [];
     private readonly List<CacheWritebackException> _notTakenBack = [];
     private (string Step, Exception Error)? _refused;
+    private long _letGo;
 
     /// <summary>
     /// Why pages have failed, and then what the engine did not take back: the flush throws the first, and that is to be the cause.
@@ -93,6 +94,7 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
         try
         {
             volume.Cuts.Begin();
+            _letGo = volume.Ledger.LetGo;
             foreach (var frame in frames)
             {
                 if (!volume.Dirty.TryGet(frame, out var seen) || !TryFreeze(frame, seen.Generation))
@@ -336,6 +338,14 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
         foreach (var image in _images)
         {
             services.Provisional.Unpin(image.Frame);
+        }
+
+        _images.Clear();
+        _pieces.Clear();
+        if (volume.Ledger.LetGo != _letGo)
+        {
+            // The images named files and leaves: what was closed meanwhile is garbage only now.
+            volume.Ledger.NoteLetGo();
         }
 
         services.Counters.Activity.Increment();

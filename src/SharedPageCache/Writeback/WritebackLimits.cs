@@ -4,7 +4,7 @@ namespace SharedPageCache.Writeback;
 /// <param name="Start">Dirty pages of a volume at which its background writer begins.</param>
 /// <param name="Throttle">Dirty pages beyond which writers are slowed.</param>
 /// <param name="Most">The most dirty pages.</param>
-/// <param name="Lingering">Files of a volume that are closed and have dirty pages beyond which its background writer begins.</param>
+/// <param name="Lingering">Closed files with dirty pages, of all volumes in equal parts, beyond which a volume's background writer begins.</param>
 /// <param name="Age">How long a page stays dirty before the background writer takes it.</param>
 /// <param name="ThrottleAge">The age of the oldest dirty page of a volume beyond which its writers are slowed; null for none.</param>
 /// <param name="MostAge">The age of the oldest dirty page of a volume beyond which its writers wait; null for none.</param>

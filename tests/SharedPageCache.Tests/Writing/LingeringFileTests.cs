@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using SharedPageCache.Tests.Support;
 using static SharedPageCache.Tests.Writing.WriteTests;
 
@@ -38,12 +39,20 @@ public class LingeringFileTests
         Assert.Equal(Bytes(1, 2 * Page), cache.DurableOf(file)[..(2 * Page)]);
     }
 
-    [Fact]
+    [Theory]
     [Trait("Contract", "C9")]
     [Trait("Row", "E9")]
-    public void Closed_files_with_dirty_pages_are_written_before_they_fill_the_room_for_metadata()
+    [InlineData(1, 200)]
+    [InlineData(8, 30)]
+    public void Closed_files_with_dirty_pages_are_written_before_they_fill_the_room_for_metadata(int volumes, int most)
     {
-        using var cache = new WriteCache(deviceLength: 64 << 20, configure: static options => (options.ExactFrameCount, options.CapacityBytes) = (null, 1 << 20));
+        using var cache = SmallCache();
+        for (var i = 1; i < volumes; i++)
+        {
+            cache.Own(cache.AttachSecond(out var other));
+            cache.Own(other);
+        }
+
         var file = cache.OpenMapped(4);
         for (var i = 0; i < 3000; i++)
         {
@@ -53,9 +62,141 @@ public class LingeringFileTests
             }
 
             file.Clone().Dispose();
-            Bounded.Until(() => cache.Volume.OpenFiles <= 200, "closed files are written and go");
+            Bounded.Until(() => cache.Volume.OpenFiles <= most, "closed files are written and go");
         }
 
         Assert.True(cache.Figures.PagesWritten > 0);
     }
+
+    [Fact]
+    [Trait("Row", "E5")]
+    public void Closed_files_that_cannot_be_written_are_tried_once()
+    {
+        using var cache = SmallCache();
+        var (file, other) = (cache.OpenMapped(4), cache.OpenMapped(4));
+        var places = 0;
+        cache.Engine.Before = port =>
+        {
+            if (port == "Place")
+            {
+                Interlocked.Increment(ref places);
+                throw new IOException("Place is broken.");
+            }
+        };
+        file.Write(0, Bytes(1, 10));
+        for (var i = 0; i < 100; i++)
+        {
+            file.Clone().Dispose();
+        }
+
+        Bounded.Until(() => Volatile.Read(ref places) > 0, "they are tried");
+        Thread.Sleep(100);
+        var tried = Volatile.Read(ref places);
+        for (var i = 0; i < 100; i++)
+        {
+            // Tells the writer of dirty pages again and again.
+            using var branch = other.Clone();
+            other.Write(0, Bytes(i, 10));
+            branch.Delete();
+            Thread.Sleep(2);
+        }
+
+        Assert.InRange(Volatile.Read(ref places), tried, tried + 1);
+        cache.Engine.Before = null;
+    }
+
+    [Fact]
+    [Trait("Row", "E9")]
+    public async Task A_flush_that_is_cancelled_when_its_pages_are_clean_lets_closed_files_go()
+    {
+        using var cache = new WriteCache();
+        var file = cache.OpenMapped(4);
+        file.Write(0, Bytes(1, 10));
+        file.Clone().Dispose();
+        Assert.Equal(2, cache.Volume.OpenFiles);
+        using var cancellation = new CancellationTokenSource();
+        cache.Engine.Before = port =>
+        {
+            if (port == "Persist")
+            {
+                cancellation.Cancel();
+                cancellation.Token.ThrowIfCancellationRequested();
+            }
+        };
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await cache.Volume.FlushAsync(cancellation.Token));
+        Assert.Equal((1, 0L), (cache.Volume.OpenFiles, cache.Figures.DirtyBytes));
+        cache.Engine.Before = null;
+    }
+
+    [Fact]
+    [Trait("Row", "E9")]
+    public void Closed_files_with_dirty_pages_go_with_their_volume()
+    {
+        using var cache = new WriteCache();
+        var before = cache.Figures.LogicalBytes;
+        var volume = cache.AttachSecond(out var file);
+        file.Write(0, Bytes(1, 10));
+        file.Dispose();
+        Assert.NotEqual(before, cache.Figures.LogicalBytes);
+        volume.Dispose();
+        Assert.Equal((before, 0), (cache.Figures.LogicalBytes, volume.OpenFiles));
+    }
+
+    [Fact]
+    [Trait("Contract", "C9")]
+    public async Task What_a_write_back_has_held_of_closed_files_makes_room_after_it()
+    {
+        using var cache = SmallCache(static options => options.DirtyStartBytes = options.DirtyThrottleBytes = 80 * Page);
+        CloneAndWrite(cache, out var branches);
+        var (gate, reached) = (new TaskCompletionSource(), new TaskCompletionSource());
+        cache.Device.BeforeWrite = _ =>
+        {
+            reached.TrySetResult();
+            return gate.Task;
+        };
+        var flush = Task.Run(async () => await cache.Volume.FlushAsync());
+        await reached.Task.Within();
+        branches.ForEach(static branch =>
+        {
+            branch.Delete();
+            branch.Dispose();
+        });
+        branches.Clear();
+        var files = new List<MappedFile>();
+        OpenUntilRefused(cache, files);
+        var during = files.Count;
+        cache.Device.BeforeWrite = null;
+        gate.SetResult();
+        await flush.Within();
+        OpenUntilRefused(cache, files);
+        Assert.True(files.Count > during * 3 / 2, $"{during} files beside the write-back, {files.Count} after it");
+        files.ForEach(static file => file.Dispose());
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static void CloneAndWrite(WriteCache cache, out List<MappedFile> branches)
+        {
+            // Each has a leaf of its own, and a root of 256 windows.
+            using var file = cache.OpenNew(512 << 20);
+            branches = [];
+            for (var i = 0; i < 40; i++)
+            {
+                branches.Add(file.Clone());
+                branches[i].Write((long)i << 21, Bytes(i, Page));
+            }
+        }
+
+        static void OpenUntilRefused(WriteCache cache, List<MappedFile> files) => Assert.Throws<CacheCapacityException>((Action)(() =>
+        {
+            while (files.Count < 20_000)
+            {
+                files.Add(cache.Volume.OpenFile(cache.Engine.Create(Page), Page));
+            }
+        }));
+    }
+
+    private static WriteCache SmallCache(Action<PageCacheOptions>? configure = null) => new(deviceLength: 64 << 20, configure: options =>
+    {
+        (options.ExactFrameCount, options.CapacityBytes) = (null, 1 << 20);
+        configure?.Invoke(options);
+    });
 }
