@@ -12,6 +12,7 @@ internal sealed class CacheEngine
     public CacheEngine(PageCacheOptions options)
     {
         var plan = options.Plan();
+        Name = options.Name;
         Rooms = new Rooms(plan, options.HugePages, options.Policy switch
         {
             EvictionPolicy.Clock => static (table, capacity) => new ClockPolicy(table, capacity),
@@ -49,6 +50,9 @@ internal sealed class CacheEngine
 
     private readonly WritebackServices _writeback;
     private readonly WritebackLimits _limits;
+
+    /// <summary>What the cache is called (<see cref="PageCacheOptions.Name"/>).</summary>
+    public string Name { get; }
 
     public Rooms Rooms { get; }
 
@@ -235,6 +239,20 @@ internal sealed class CacheEngine
         {
             throw failures[0];
         }
+    }
+
+    /// <summary>Detaches a volume: what it has in memory goes, dirty or not, and so do files that were closed with dirty pages.</summary>
+    /// <returns>Whether this call did it.</returns>
+    public bool Detach(VolumeMap volume)
+    {
+        if (!volume.Detach())
+        {
+            return false;
+        }
+
+        Invalidation.DiscardAll(volume);
+        volume.RetireLingering();
+        return true;
     }
 
     /// <exception cref="CacheCapacityException">Frames have given up all that they may for metadata.</exception>

@@ -192,23 +192,11 @@ public sealed partial class CachedVolume : IDisposable, IAsyncDisposable
     {
         EngineCode.ThrowIfInCallback();
         // The number comes free last: nobody is attached under it while frames still bear it.
-        if (Detach())
+        if (_engine.Detach(_map))
         {
             Disown();
             _engine.Rooms.Volumes.Remove(_map);
         }
-    }
-
-    internal bool Detach()
-    {
-        var isFirst = _map.Detach();
-        if (isFirst)
-        {
-            _engine.Invalidation.DiscardAll(_map);
-            _map.RetireLingering();
-        }
-
-        return isFirst;
     }
 
     private void Check(BlockRun run, string name)

@@ -26,6 +26,12 @@ namespace SharedPageCache;
 [DebuggerDisplay("{Options.Name,nq}: {GetStatistics().ResidentBytes} of {Options.CapacityBytes} bytes resident")]
 public sealed class PageCache : IDisposable, IAsyncDisposable
 {
+    /// <summary>
+    /// The meter that tells the figures of <see cref="PageCacheStatistics"/> to metrics systems, for all caches of the process that are not
+    /// disposed. The tag <c>sharedpagecache.name</c> is <see cref="PageCacheOptions.Name"/>; caches of one name are added up.
+    /// </summary>
+    public const string MeterName = PageCacheMeter.Name;
+
     private readonly PageCacheOptions _options;
     private readonly CacheEngine _engine;
     private int _disposed;
@@ -41,6 +47,7 @@ public sealed class PageCache : IDisposable, IAsyncDisposable
         options.Validate();
         _options = options.Copy();
         _engine = new CacheEngine(_options);
+        PageCacheMeter.Add(_engine);
     }
 
     /// <summary>The options that the cache was made with; a copy.</summary>
@@ -175,13 +182,11 @@ public sealed class PageCache : IDisposable, IAsyncDisposable
             return;
         }
 
+        PageCacheMeter.Remove(_engine);
         var rooms = _engine.Rooms;
         foreach (var volume in rooms.Volumes.All())
         {
-            if (volume.Detach())
-            {
-                _engine.Invalidation.DiscardAll(volume);
-            }
+            _engine.Detach(volume);
         }
 
         rooms.Pool.Close();

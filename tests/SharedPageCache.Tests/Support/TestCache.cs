@@ -19,11 +19,12 @@ public sealed class TestCache : IDisposable
         VolumeId? id = null,
         int? firstGeneration = null,
         int? volumeNumbers = null,
-        SharerWeight weight = SharerWeight.None)
+        SharerWeight weight = SharerWeight.None,
+        string name = "test")
     {
         var options = new PageCacheOptions
         {
-            PageSize = pageSize, Policy = policy, MaxReadAheadPages = readAhead, HugePages = false, Checked = IsChecked, SharerWeight = weight,
+            Name = name, PageSize = pageSize, Policy = policy, MaxReadAheadPages = readAhead, HugePages = false, Checked = IsChecked, SharerWeight = weight,
         };
         options.FirstGeneration = firstGeneration ?? options.FirstGeneration;
         options.VolumeNumbers = volumeNumbers ?? options.VolumeNumbers;
