@@ -14,7 +14,7 @@ namespace SharedPageCache.Eviction;
 /// more than was missing, so that it runs seldom.
 /// </remarks>
 internal sealed class FrameSupply(
-    FramePool pool, Reclaimer reclaimer, LeafSweeper sweeper, NodeLedger ledger, VolumeList volumes, MemoryPlan plan,
+    FramePool pool, Reclaimer reclaimer, LeafSweeper sweeper, NodeLedger ledger, NodeGarbage garbage, VolumeList volumes, MemoryPlan plan,
     Func<long> metadataBytes)
 {
     /// <summary>How much metadata may grow between two balances: a leaf, an inner node, a segment of touch bits.</summary>
@@ -25,8 +25,6 @@ internal sealed class FrameSupply(
 
     private TinyLock _balanceLock;
     private long _balancedAt;
-    private long _collectedAt;
-    private long _letGoAt;
 
     /// <summary>Managed metadata in bytes: nodes, indexes, overflow of the rmap.</summary>
     public long ManagedMetadataBytes => ledger.NodeBytes + volumes.Bytes;
@@ -64,25 +62,14 @@ internal sealed class FrameSupply(
         }
     }
 
-    /// <summary>
-    /// Nodes are booked until the garbage collector has found them unreachable. Before somebody is refused for want of
-    /// metadata leaves are pruned, and the collector is told to look, unless it has looked, nothing was let go since, and little has come.
-    /// </summary>
+    /// <summary>Before somebody is refused for want of metadata: leaves are pruned, and if that is not enough garbage is collected.</summary>
     public void CollectNodes()
     {
         Balance(waits: true);
-        var letGo = ledger.LetGo;
-        if (!IsMetadataFull
-            || (letGo == Atomic.LoadAcquire(ref _letGoAt) && ledger.NodeBytes - Atomic.LoadAcquire(ref _collectedAt) < plan.MetadataAllowance / 8))
+        if (IsMetadataFull && garbage.TryCollect())
         {
-            return;
+            Balance(waits: true);
         }
-
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
-        Atomic.StoreRelease(ref _collectedAt, ledger.NodeBytes);
-        Atomic.StoreRelease(ref _letGoAt, letGo);
-        Balance(waits: true);
     }
 
     /// <summary>

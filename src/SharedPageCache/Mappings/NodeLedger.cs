@@ -22,7 +22,8 @@ internal sealed class NodeLedger
     private long _leavesMade;
     private long _buriedLeaves;
     private long _logicalBytes;
-    private long _letGo;
+    private long _filesClosed;
+    private long _filesReleased;
 
     /// <summary>Moves in the upper 24 bits, the sum in the lower 40: one atomic step for both.</summary>
     private long _touches;
@@ -55,10 +56,17 @@ internal sealed class NodeLedger
     /// <summary>The lengths of all open files added up.</summary>
     public long LogicalBytes => Atomic.LoadAcquire(ref _logicalBytes);
 
-    /// <summary>A number that moves when nodes may have become garbage: a file was closed, or what held a closed one has ended.</summary>
-    public long LetGo => Atomic.LoadAcquire(ref _letGo);
+    /// <summary>Files that were closed so far.</summary>
+    public long FilesClosed => Atomic.LoadAcquire(ref _filesClosed);
 
-    public void NoteLetGo() => Atomic.Add(ref _letGo, 1);
+    /// <summary>How often something was let go that may be garbage now: files that were closed, and those that were still held then and are no more.</summary>
+    public long LetGo => FilesClosed + Atomic.LoadAcquire(ref _filesReleased);
+
+    public void FileClosed() => Atomic.Add(ref _filesClosed, 1);
+
+    /// <summary>Who has held files, closed or not, holds them no more.</summary>
+    /// <param name="closed">How many files were closed meanwhile.</param>
+    public void FilesReleased(long closed) => Atomic.Add(ref _filesReleased, closed);
 
     public void AddLogicalBytes(long bytes) => Atomic.Add(ref _logicalBytes, bytes);
 

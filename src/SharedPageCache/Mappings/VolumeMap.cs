@@ -373,7 +373,7 @@ internal sealed class VolumeMap
         file.Retire();
         file.Family.Leave(file);
         Ledger.RemoveNode(FileMapping.FixedBytes);
-        Ledger.NoteLetGo();
+        Ledger.FileClosed();
         Ledger.AddLogicalBytes(-file.Tree.Length);
         file.Account.RemoveFile();
         Atomic.Decrement(ref _openFiles);

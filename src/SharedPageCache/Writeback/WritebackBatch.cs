@@ -45,7 +45,7 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
     private readonly List<CacheWritebackException> _failures = [];
     private readonly List<CacheWritebackException> _notTakenBack = [];
     private (string Step, Exception Error)? _refused;
-    private long _letGo;
+    private long _filesClosed;
 
     /// <summary>
     /// Why pages have failed, and then what the engine did not take back: the flush throws the first, and that is to be the cause.
@@ -94,7 +94,7 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
         try
         {
             volume.Cuts.Begin();
-            _letGo = volume.Ledger.LetGo;
+            _filesClosed = volume.Ledger.FilesClosed;
             foreach (var frame in frames)
             {
                 if (!volume.Dirty.TryGet(frame, out var seen) || !TryFreeze(frame, seen.Generation))
@@ -342,11 +342,9 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
 
         _images.Clear();
         _pieces.Clear();
-        if (volume.Ledger.LetGo != _letGo)
-        {
-            // The images named files and leaves: what was closed meanwhile is garbage only now.
-            volume.Ledger.NoteLetGo();
-        }
+
+        // The images named files and leaves: what was closed meanwhile is garbage only now.
+        volume.Ledger.FilesReleased(volume.Ledger.FilesClosed - _filesClosed);
 
         services.Counters.Activity.Increment();
     }
