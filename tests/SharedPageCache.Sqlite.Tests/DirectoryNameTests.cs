@@ -154,35 +154,20 @@ public sealed class DirectoryNameTests
             return;
         }
 
-        using var folder = new TemporaryFolder(home);
-        using var cache = new PageCache(new PageCacheOptions { CapacityBytes = 8 << 20 });
-        using var store = new ReflinkStore(cache, new ReflinkStoreOptions { AllowWriting = true });
-        await File.WriteAllTextAsync(folder.PathOf("origin"), "content");
-        using var origin = store.OpenForWriting(folder.PathOf("origin"));
-        var clones = new ClonesToName();
-        var made = new Dictionary<string, ReflinkedFile>();
-        foreach (var name in new[] { "a-journal", "a", "b" })
-        {
-            made[name] = await origin.CloneForLaterAsync(folder.PathOf(name), folder.PathOf(".spc-" + name));
-            clones.Add(name, made[name]);
-        }
-
+        using var waiting = new WaitingClones(home);
+        var (clones, made) = (waiting.Names, await waiting.MakeAsync("a-journal", "a", "b"));
         var flushes = 0;
         clones.NameAll(static change => change(), () =>
         {
             flushes++;
             Assert.True(clones.TryRemove("a"));
-            made["a"].File.Delete();
-            made["a"].Dispose();
+            made[1].File.Delete();
+            made[1].Dispose();
         });
         Assert.Equal(1, flushes);
         Assert.False(clones.TryRemove("a"));
         Assert.False(clones.TryRemove("b"));
-        await origin.File.Volume.FlushAsync();
-        Assert.Equal(["a-journal", "b", "origin"], Directory.GetFiles(folder.PathOf("")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
-        made["a-journal"].Dispose();
-        made["b"].Dispose();
-        cache.Verify();
+        Assert.Equal(["a-journal", "b", "origin"], await waiting.FilesAsync());
     }
 
     [Theory]
@@ -196,19 +181,8 @@ public sealed class DirectoryNameTests
             return;
         }
 
-        using var folder = new TemporaryFolder(home);
-        using var cache = new PageCache(new PageCacheOptions { CapacityBytes = 8 << 20 });
-        using var store = new ReflinkStore(cache, new ReflinkStoreOptions { AllowWriting = true });
-        await File.WriteAllTextAsync(folder.PathOf("origin"), "content");
-        using var origin = store.OpenForWriting(folder.PathOf("origin"));
-        var clones = new ClonesToName();
-        var made = new List<ReflinkedFile>();
-        for (var i = 0; i < count; i++)
-        {
-            made.Add(await origin.CloneForLaterAsync(folder.PathOf($"{i}"), folder.PathOf($".spc-{i}")));
-            clones.Add($"{i}", made[i]);
-        }
-
+        using var waiting = new WaitingClones(home);
+        var (clones, made) = (waiting.Names, await waiting.MakeAsync([.. Enumerable.Range(0, count).Select(static i => $"{i}")]));
         var changes = 0;
         clones.NameAll(
             change =>
@@ -225,14 +199,62 @@ public sealed class DirectoryNameTests
                 change();
             },
             static () => { });
-        await origin.File.Volume.FlushAsync();
         Assert.Equal(
             [.. Enumerable.Range(0, count).Where(static i => i is not (0 or 10)).Select(static i => $"{i}").Append("origin").Order(StringComparer.Ordinal)],
-            Directory.GetFiles(folder.PathOf("")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
-        Assert.All(Directory.GetFiles(folder.PathOf("")), static path => Assert.Equal("content", File.ReadAllText(path)));
-        made.ForEach(static clone => clone.Dispose());
-        cache.Verify();
+            await waiting.FilesAsync());
     }
 
-    private static IEnumerable<string?> Names(TestStore store) => Directory.GetFiles(store.Path).Select(Path.GetFileName).Order(StringComparer.Ordinal);
+    private static IEnumerable<string?> Names(TestStore store) => NamesIn(store.Path);
+
+    private static IEnumerable<string?> NamesIn(string path) => Directory.GetFiles(path).Select(Path.GetFileName).Order(StringComparer.Ordinal);
+
+    /// <summary>Clones of one file that wait for their names. At the end those that were not given up are closed, and the cache is verified.</summary>
+    [System.Runtime.Versioning.SupportedOSPlatform("linux")]
+    private sealed class WaitingClones : IDisposable
+    {
+        private readonly TemporaryFolder _folder;
+        private readonly PageCache _cache = new(new PageCacheOptions { CapacityBytes = 8 << 20 });
+        private readonly ReflinkStore _store;
+        private readonly ReflinkedFile _origin;
+        private readonly List<ReflinkedFile> _made = [];
+
+        public WaitingClones(HomeKind home)
+        {
+            _folder = new TemporaryFolder(home);
+            _store = new ReflinkStore(_cache, new ReflinkStoreOptions { AllowWriting = true });
+            File.WriteAllText(_folder.PathOf("origin"), "content");
+            _origin = _store.OpenForWriting(_folder.PathOf("origin"));
+        }
+
+        public ClonesToName Names { get; } = new();
+
+        public async Task<IReadOnlyList<ReflinkedFile>> MakeAsync(params string[] names)
+        {
+            foreach (var name in names)
+            {
+                _made.Add(await _origin.CloneForLaterAsync(_folder.PathOf(name), _folder.PathOf(".spc-" + name)));
+                Names.Add(name, _made[^1]);
+            }
+
+            return _made;
+        }
+
+        /// <summary>The names in the folder, when all is durable. Each file has the content of the first.</summary>
+        public async Task<IEnumerable<string?>> FilesAsync()
+        {
+            await _origin.File.Volume.FlushAsync();
+            Assert.All(Directory.GetFiles(_folder.PathOf("")), static path => Assert.Equal("content", File.ReadAllText(path)));
+            return NamesIn(_folder.PathOf(""));
+        }
+
+        public void Dispose()
+        {
+            _made.ForEach(static clone => clone.Dispose());
+            _origin.Dispose();
+            _cache.Verify();
+            _store.Dispose();
+            _cache.Dispose();
+            _folder.Dispose();
+        }
+    }
 }
