@@ -344,7 +344,7 @@ internal sealed class CacheEngine
             WritesThrottled = Rooms.Writeback.WritesThrottled.Sum,
             PagesCopied = Rooms.Writeback.PagesCopied.Sum,
             PagesTakenOver = Rooms.Writeback.PagesTakenOver.Sum,
-            OpenFiles = Rooms.Volumes.All().Sum(static volume => (long)volume.OpenFiles),
+            OpenFiles = Rooms.Volumes.OpenFiles,
             Leaves = Rooms.Ledger.Leaves,
         };
     }

@@ -9,17 +9,18 @@ namespace SharedPageCache.Eviction;
 /// </summary>
 /// <remarks>
 /// It is worth it if much has come since the last look, or if something was let go since: then nobody is refused for what is garbage. Only where
-/// looks bring little (a cache that is full of open files, of which now and then one is closed) they take at most a tenth of the time, unless a
+/// looks bring little (a cache that is full of open files, of which now and then one is closed) they take about a tenth of the time, unless a
 /// good part of the files was closed since. The figures of the last look are plain estimates, stored one by one with release: who reads half of them looks
 /// once too often, or is refused in the moment after a look.
 /// </remarks>
 /// <param name="ledger">The books.</param>
-/// <param name="volumes">Whose files are counted.</param>
+/// <param name="openFiles">How many files are open.</param>
 /// <param name="little">Bytes that are no reason to look.</param>
 /// <param name="time">The clock.</param>
-internal sealed class NodeGarbage(NodeLedger ledger, VolumeList volumes, long little, TimeProvider time)
+/// <param name="collect">Collects garbage: what nobody reaches is off the books when it returns.</param>
+internal sealed class NodeGarbage(NodeLedger ledger, Func<long> openFiles, long little, TimeProvider time, Action collect)
 {
-    /// <summary>How long looks that brought little rest, in parts of the time that the last one took.</summary>
+    /// <summary>How long looks that brought little rest, in parts of the time that the last one took (a second at most is counted).</summary>
     private const int Rest = 9;
 
     private long _letGo;
@@ -27,6 +28,13 @@ internal sealed class NodeGarbage(NodeLedger ledger, VolumeList volumes, long li
     private long _freed = long.MaxValue;
     private long _ended;
     private long _took;
+
+    /// <summary>The process's own collector, and the finalizers of tickets.</summary>
+    public static void Collect()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+    }
 
     /// <summary>Has the collector look, if that may bring something.</summary>
     /// <returns>Whether it has looked.</returns>
@@ -39,13 +47,12 @@ internal sealed class NodeGarbage(NodeLedger ledger, VolumeList volumes, long li
         }
 
         var begun = time.GetTimestamp();
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
+        collect();
         var (left, ended) = (ledger.NodeBytes, time.GetTimestamp());
         Atomic.StoreRelease(ref _letGo, letGo);
         Atomic.StoreRelease(ref _bytes, left);
         Atomic.StoreRelease(ref _freed, bytes - left);
-        Atomic.StoreRelease(ref _took, ended - begun);
+        Atomic.StoreRelease(ref _took, Math.Min(ended - begun, time.TimestampFrequency));
         Atomic.StoreRelease(ref _ended, ended);
         return true;
     }
@@ -54,6 +61,6 @@ internal sealed class NodeGarbage(NodeLedger ledger, VolumeList volumes, long li
     private bool IsWorthwhile(long letGo) =>
         letGo > 0
         && (Atomic.LoadAcquire(ref _freed) >= little
-            || letGo >= volumes.All().Sum(static volume => volume.OpenFiles) / 8
+            || letGo >= openFiles() / 8
             || time.GetTimestamp() - Atomic.LoadAcquire(ref _ended) >= Rest * Atomic.LoadAcquire(ref _took));
 }

@@ -36,7 +36,7 @@ internal sealed class Rooms
         Reclaimer = new Reclaimer(
             Frames, Table, makePolicy(Frames, plan.FrameCount - plan.Reserve), walk, Pool, Volumes, sharersWeigh ? Sharers : null);
         Sweeper = new LeafSweeper(Frames, Families, Ledger, Pool, Rmap);
-        Supply = new FrameSupply(Pool, Reclaimer, Sweeper, Ledger, new NodeGarbage(Ledger, Volumes, plan.MetadataAllowance / 8, time), Volumes, plan, () => MetadataBytes);
+        Supply = new FrameSupply(Pool, Reclaimer, Sweeper, Ledger, new NodeGarbage(Ledger, () => Volumes.OpenFiles, plan.MetadataAllowance / 8, time, NodeGarbage.Collect), Volumes, plan, () => MetadataBytes);
         Quota = new LeaseQuota(Frames, LeasedFrames, plan.LeaseLimit);
         Reader = new PageReader(Frames, Arena, TouchedFrames, Hits, Supply.BalanceIfMoved, PageShift);
     }

@@ -15,7 +15,8 @@ namespace SharedPageCache.Mappings;
 /// </para>
 /// </remarks>
 /// <param name="total">The dirty pages of all volumes.</param>
-internal sealed class DirtyPages(DirtyTotal total)
+/// <param name="ledger">The books: a file that is named here is no garbage.</param>
+internal sealed class DirtyPages(DirtyTotal total, NodeLedger ledger)
 {
     private readonly Dictionary<int, Entry> _entries = [];
 
@@ -127,11 +128,16 @@ internal sealed class DirtyPages(DirtyTotal total)
     public void Remove(int frame)
     {
         _lock.Enter();
-        var wasDirty = _entries.Remove(frame);
+        var wasDirty = _entries.Remove(frame, out var entry);
         Atomic.StoreRelease(ref _count, _entries.Count);
         Atomic.StoreRelease(ref _settled, _settled + (wasDirty ? 1 : 0));
         _lock.Exit();
         total.AddPages(wasDirty ? -1 : 0);
+        if (wasDirty && entry.File.IsClosed)
+        {
+            // He wrote the page and was closed: nobody names him any more.
+            ledger.FilesReleased(1);
+        }
     }
 
     /// <summary>All entries at this moment.</summary>

@@ -35,6 +35,9 @@ internal sealed class VolumeList(int numbers)
         }
     }
 
+    /// <summary>Files that are open, or closed and not written back yet.</summary>
+    public long OpenFiles => All().Sum(static volume => (long)volume.OpenFiles);
+
     /// <summary>The volumes at this moment; the array never changes.</summary>
     public VolumeMap[] All() => Atomic.LoadAcquire(ref _volumes!)!;
 

@@ -29,7 +29,7 @@ internal sealed class VolumeMap
         int number, VolumeId id, string name, IBlockDevice device, int pageShift, FamilyTable families, NodeLedger ledger,
         DirtyTotal dirty, IPlacementEngine? placement = null, IPageSeal? seal = null)
     {
-        Dirty = new DirtyPages(dirty);
+        Dirty = new DirtyPages(dirty, ledger);
         Placement = placement;
         Seal = seal;
         Placed = new PlacedBlocks(pageShift);

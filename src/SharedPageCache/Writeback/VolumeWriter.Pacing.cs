@@ -25,7 +25,7 @@ internal sealed partial class VolumeWriter
 
     private bool IsMuch =>
         _volume.Dirty.Count >= _limits.Start || _total.Pages > _limits.Throttle
-        || _volume.LingeringFiles - Atomic.LoadAcquire(ref _leftLingering) > _limits.Lingering / Math.Max(1, _total.Volumes);
+        || _volume.LingeringFiles - Atomic.LoadAcquire(ref _leftLingering) > Math.Max(1, _limits.Lingering / Math.Max(1, _total.Volumes));
 
     public bool HasRoomFor(int pages) =>
         _volume.Dirty.Count + pages <= Share

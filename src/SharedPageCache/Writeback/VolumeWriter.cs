@@ -277,7 +277,7 @@ internal sealed partial class VolumeWriter : IVolumeWriter
         }
         finally
         {
-            RetireLingering(failures.Count > 0 ? int.MaxValue : 0);
+            RetireLingering(failures.Count > 0 ? int.MaxValue : Atomic.LoadAcquire(ref _leftLingering));
             _turn.Give();
         }
 

@@ -340,11 +340,11 @@ internal sealed class WritebackBatch(VolumeMap volume, WritebackServices service
             services.Provisional.Unpin(image.Frame);
         }
 
+        // The images named files and leaves: what was closed meanwhile, and who was closed after he wrote a page, is garbage only now.
+        var closed = volume.Ledger.FilesClosed - _filesClosed + _images.Count(static image => image.Entry.File.IsClosed);
         _images.Clear();
         _pieces.Clear();
-
-        // The images named files and leaves: what was closed meanwhile is garbage only now.
-        volume.Ledger.FilesReleased(volume.Ledger.FilesClosed - _filesClosed);
+        volume.Ledger.FilesReleased(closed);
 
         services.Counters.Activity.Increment();
     }

@@ -1,5 +1,7 @@
 using System.Diagnostics.Metrics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Loader;
+using System.Text.RegularExpressions;
 using SharedPageCache.Tests.Support;
 
 namespace SharedPageCache.Tests.Introspection;
@@ -23,11 +25,45 @@ public class MeterTests
         object figures = cache.Figures;
         var known = typeof(PageCacheStatistics).GetProperties()
             .Where(static property => property.Name is not (nameof(PageCacheStatistics.PageSize) or nameof(PageCacheStatistics.HitRatio)))
-            .Select(property => (long)property.GetValue(figures)!);
-        Assert.Equal(known.Order(), told.Values.Order());
-        Assert.Equal(
-            (cache.Figures.Hits, cache.Figures.SavedBytes, cache.Figures.CapacityBytes),
-            (told["sharedpagecache.hits"], told["sharedpagecache.saved"], told["sharedpagecache.capacity"]));
+            .ToDictionary(static property => WordsOf(property.Name), property => (long)property.GetValue(figures)!);
+        Assert.Equal(known.OrderBy(static figure => figure.Key), told.ToDictionary(static figure => WordsOf(figure.Key), static figure => figure.Value).OrderBy(static figure => figure.Key));
+
+        // "device.pages_read" is DevicePagesRead, and "resident" ResidentBytes: bytes are said by the unit.
+        static string WordsOf(string name) => string.Join(' ', Regex.Matches(name, "[A-Z]?[a-z]+").Select(static word => word.Value.ToLowerInvariant())
+            .Where(static word => word is not ("bytes" or "sharedpagecache")).Order());
+    }
+
+    [Fact]
+    [Trait("Row", "I4")]
+    public void A_listener_that_throws_hurts_nobody_else()
+    {
+        var (isReady, thrown) = (false, 0);
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, _) =>
+        {
+            if (isReady && instrument.Meter.Name == PageCache.MeterName)
+            {
+                Interlocked.Increment(ref thrown);
+                throw new InvalidOperationException("a listener's own");
+            }
+        };
+        listener.Start();
+        isReady = true;
+
+        // The library once more, with statics of its own: instruments are made with the first cache.
+        var context = new AssemblyLoadContext("once more", isCollectible: true);
+        var again = context.LoadFromAssemblyPath(typeof(PageCache).Assembly.Location);
+        dynamic options = Activator.CreateInstance(again.GetType(typeof(PageCacheOptions).FullName!)!)!;
+        options.CapacityBytes = 1L << 20;
+        options.HugePages = false;
+        for (var i = 0; i < 2; i++)
+        {
+            using var cache = (IDisposable)Activator.CreateInstance(again.GetType(typeof(PageCache).FullName!)!, options);
+            ((dynamic)cache).Verify();
+        }
+
+        Assert.True(thrown >= 33, $"{thrown} instruments were shown");
+        context.Unload();
     }
 
     [Fact]

@@ -79,7 +79,9 @@ public class LingeringFileTests
         {
             if (port == "Place")
             {
+                // Long enough for what comes meanwhile to wake the writer again.
                 Interlocked.Increment(ref places);
+                Thread.Sleep(10);
                 throw new IOException("Place is broken.");
             }
         };
@@ -147,7 +149,7 @@ public class LingeringFileTests
     public async Task What_a_write_back_has_held_of_closed_files_makes_room_after_it()
     {
         using var cache = SmallCache(static options => options.DirtyStartBytes = options.DirtyThrottleBytes = 80 * Page);
-        CloneAndWrite(cache, out var branches);
+        CloneAndPunch(cache, out var branches);
         var (gate, reached) = (new TaskCompletionSource(), new TaskCompletionSource());
         cache.Device.BeforeWrite = _ =>
         {
@@ -173,26 +175,56 @@ public class LingeringFileTests
         files.ForEach(static file => file.Dispose());
 
         [MethodImpl(MethodImplOptions.NoInlining)]
-        static void CloneAndWrite(WriteCache cache, out List<MappedFile> branches)
+        static void CloneAndPunch(WriteCache cache, out List<MappedFile> branches)
         {
-            // Each has a leaf of its own, and a root of 256 windows.
+            // Each shows the dirty page of the first, and has a root of 256 windows of its own.
             using var file = cache.OpenNew(512 << 20);
+            file.Write(0, Bytes(1, Page));
             branches = [];
-            for (var i = 0; i < 40; i++)
+            for (var i = 0; i < 80; i++)
             {
                 branches.Add(file.Clone());
-                branches[i].Write((long)i << 21, Bytes(i, Page));
+                branches[i].PunchHole((long)(i + 1) << 21, Page);
             }
         }
-
-        static void OpenUntilRefused(WriteCache cache, List<MappedFile> files) => Assert.Throws<CacheCapacityException>((Action)(() =>
-        {
-            while (files.Count < 20_000)
-            {
-                files.Add(cache.Volume.OpenFile(cache.Engine.Create(Page), Page));
-            }
-        }));
     }
+
+    [Fact]
+    [Trait("Contract", "C9")]
+    public async Task Who_wrote_what_others_show_and_was_closed_makes_room_when_it_is_written()
+    {
+        using var cache = SmallCache(static options => options.DirtyStartBytes = options.DirtyThrottleBytes = 80 * Page);
+        var shown = cache.OpenNew(75 * Page);
+        WriteAndShare(cache, shown);
+        var files = new List<MappedFile>();
+        OpenUntilRefused(cache, files);
+        var before = files.Count;
+        await cache.Volume.FlushAsync();
+        OpenUntilRefused(cache, files);
+        Assert.True(files.Count > before * 5 / 4, $"{before} files before the flush, {files.Count} after it");
+        files.ForEach(static file => file.Dispose());
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static void WriteAndShare(WriteCache cache, MappedFile shown)
+        {
+            for (var i = 0; i < 75; i++)
+            {
+                // A root of 256 windows, and a page that a dirty entry names the file with.
+                using var author = cache.Volume.OpenFile(cache.Engine.Create(512 << 20), 512 << 20);
+                author.Write(0, Bytes(i, Page));
+                shown.CloneRange(author, 0, i * Page, Page);
+                author.Delete();
+            }
+        }
+    }
+
+    private static void OpenUntilRefused(WriteCache cache, List<MappedFile> files) => Assert.Throws<CacheCapacityException>((Action)(() =>
+    {
+        while (files.Count < 20_000)
+        {
+            files.Add(cache.Volume.OpenFile(cache.Engine.Create(Page), Page));
+        }
+    }));
 
     private static WriteCache SmallCache(Action<PageCacheOptions>? configure = null) => new(deviceLength: 64 << 20, configure: options =>
     {
