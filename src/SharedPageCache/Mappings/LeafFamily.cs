@@ -42,15 +42,21 @@ internal sealed class LeafFamily(FamilyTable table)
     public bool TryAdmit()
     {
         _lock.Enter();
-        var isOpen = _unburied > 0;
-        if (isOpen)
+        try
         {
-            _unburied++;
-            Atomic.Increment(ref _leaves);
-        }
+            var isOpen = _unburied > 0;
+            if (isOpen)
+            {
+                _unburied++;
+                Atomic.Increment(ref _leaves);
+            }
 
-        _lock.Exit();
-        return isOpen;
+            return isOpen;
+        }
+        finally
+        {
+            _lock.Exit();
+        }
     }
 
     /// <summary>Whether its last leaf was buried.</summary>

@@ -159,11 +159,21 @@ internal sealed class Scheduler : IDisposable
         ThrowIfEnding();
     }
 
+    /// <summary>A scheduling point after an operation. If the schedule ends here the thread unwinds from the next one: who has just taken a lock gives it back.</summary>
     public void After(LogicalThread self)
     {
-        if (_dense)
+        if (!_dense)
+        {
+            return;
+        }
+
+        try
         {
             Point(self);
+        }
+        catch (ScheduleEndedException)
+        {
+            // The operation is done.
         }
     }
 

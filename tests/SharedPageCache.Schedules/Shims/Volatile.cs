@@ -48,9 +48,20 @@ internal static class Volatile
         self?.After("store", ref location, was, value);
     }
 
+    /// <summary>Also what gives back a lock, so it is done even if the schedule ends here: a finalizer may want the lock afterwards.</summary>
     public static void Write(ref int location, int value)
     {
-        var self = Scheduler.Before();
+        LogicalThread? self;
+        try
+        {
+            self = Scheduler.Before();
+        }
+        catch (ScheduleEndedException)
+        {
+            Real.Write(ref location, value);
+            throw;
+        }
+
         var was = self is null ? 0 : location;
         Real.Write(ref location, value);
         self?.After("store", ref location, was, value);
