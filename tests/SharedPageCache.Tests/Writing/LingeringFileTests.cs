@@ -177,8 +177,8 @@ public class LingeringFileTests
         [MethodImpl(MethodImplOptions.NoInlining)]
         static void CloneAndPunch(WriteCache cache, out List<MappedFile> branches)
         {
-            // Each shows the dirty page of the first, and has a root of 256 windows of its own.
-            using var file = cache.OpenNew(512 << 20);
+            // Each shows the dirty page of the first, which stays open, and has a root of 256 windows of its own.
+            var file = cache.OpenNew(512 << 20);
             file.Write(0, Bytes(1, Page));
             branches = [];
             for (var i = 0; i < 80; i++)
