@@ -140,6 +140,16 @@ public sealed class WritebackTests(ITestOutputHelper output) : ScheduleTests(out
     public void Holds(string name) => Explore(Catalogue.Named(name));
 }
 
+/// <summary>See <see cref="ClosingScenarios"/>.</summary>
+public sealed class ClosingTests(ITestOutputHelper output) : ScheduleTests(output)
+{
+    public static TheoryData<string> Names => [.. ClosingScenarios.All.Select(scenario => scenario.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Holds(string name) => Explore(Catalogue.Named(name));
+}
+
 /// <summary>See <see cref="InPlaceScenarios"/>.</summary>
 public sealed class InPlaceTests(ITestOutputHelper output) : ScheduleTests(output)
 {

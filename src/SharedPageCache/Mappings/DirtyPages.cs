@@ -135,7 +135,7 @@ internal sealed class DirtyPages(DirtyTotal total, NodeLedger ledger)
         total.AddPages(wasDirty ? -1 : 0);
         if (wasDirty && entry.File.IsClosed)
         {
-            // He wrote the page and was closed: nobody names him any more.
+            // He wrote the page and was closed: nobody names him any more, but for a write-back, which says so itself when it ends.
             ledger.FilesReleased(1);
         }
     }

@@ -253,8 +253,9 @@ internal sealed class VolumeMap
     /// </remarks>
     public bool Close(FileMapping file)
     {
-        // The gate: no write is in the middle of showing a page. The binding lock: no write-back freezes one.
         var lingers = false;
+
+        // The gate: no write is in the middle of showing a page. The binding lock: no write-back freezes one.
         file.EnterAlone();
         Binding.Enter();
         _filesLock.Enter();

@@ -339,42 +339,6 @@ public class FullCacheTests
 
     [Fact]
     [Trait("Contract", "C9")]
-    public void What_only_closed_files_reached_is_collected_before_anybody_is_refused()
-    {
-        using var cache = new TestCache(capacity: 1 << 20);
-        var files = new List<MappedFile>();
-        MappedFile OpenWide()
-        {
-            // A root of 256 windows: most of what such a file costs is found to be garbage by the collector only.
-            const long Length = 512 << 20;
-            return cache.Volume.OpenFile(new ListExtents(Extent.Hole(0, Length)), Length);
-        }
-
-        Assert.Throws<CacheCapacityException>(() =>
-        {
-            while (files.Count < 10_000)
-            {
-                files.Add(OpenWide());
-            }
-        });
-        for (var round = 0; round < 3; round++)
-        {
-            var most = files.Count;
-            Assert.InRange(most, 100, 1000);
-            files.ForEach(static file => file.Dispose());
-            files.Clear();
-            while (files.Count < most * 9 / 10)
-            {
-                files.Add(OpenWide());
-            }
-        }
-
-        files.ForEach(static file => file.Dispose());
-        AssertWithinCapacity(cache);
-    }
-
-    [Fact]
-    [Trait("Contract", "C9")]
     public void Frames_given_up_for_metadata_come_back()
     {
         const long Capacity = 1 << 20;
